@@ -1,0 +1,189 @@
+//! One attempt: what it holds while it runs, how it stops, and the promise that it concludes
+//! exactly once.
+
+use softdock_process::{Address, ErrorKind, Identity, MemoryError};
+
+use crate::layout::Layout;
+use crate::report::Found;
+use crate::validate::State;
+use crate::words::u64_at;
+use crate::{Config, Host, Outcome, Reason, Report, Site};
+
+/// How a chapter of the story ends early: at which site, why, and as a refusal or a failure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stop {
+    pub(crate) outcome: Outcome,
+    pub(crate) site: Site,
+    pub(crate) reason: Reason,
+}
+
+pub(crate) type Step<T> = Result<T, Stop>;
+
+/// The thread state that shall run the script, and the way that led to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) runtime: Address,
+    pub(crate) layout: Layout,
+    pub(crate) interpreter: Found,
+    pub(crate) thread: Address,
+    pub(crate) native: u64,
+    /// Whether the interpreter's policy word could be read.
+    pub(crate) policy_known: bool,
+}
+
+/// An attempt under way.
+pub(crate) struct Attempt<'a, H: Host> {
+    pub(crate) host: &'a mut H,
+    pub(crate) config: &'a Config,
+    pub(crate) report: Report,
+    /// The table as read.
+    pub(crate) slab: Vec<u8>,
+    /// The thread state as last read.
+    pub(crate) state: Vec<u8>,
+    /// Some words of a struct as last read.
+    span: Vec<u8>,
+    concluded: bool,
+}
+
+/// Words of one struct at most this far apart, in bytes, are fetched by one read.
+const SPAN_MAX: u64 = 4096;
+
+impl<'a, H: Host> Attempt<'a, H> {
+    pub(crate) fn new(host: &'a mut H, config: &'a Config) -> Attempt<'a, H> {
+        Attempt {
+            host,
+            config,
+            report: Report::new(),
+            slab: Vec::new(),
+            state: Vec::new(),
+            span: Vec::new(),
+            concluded: false,
+        }
+    }
+
+    /// Ends the attempt: one site, one outcome, one report.
+    pub(crate) fn conclude(mut self, ending: Step<Outcome>) -> Report {
+        match ending {
+            Ok(outcome) => {
+                self.report.outcome = outcome;
+                if self.report.reason == Some(Reason::Unexpected) {
+                    self.report.reason = None;
+                }
+            }
+            Err(stop) => {
+                self.report.outcome = stop.outcome;
+                self.report.site = stop.site;
+                self.report.reason = Some(stop.reason);
+            }
+        }
+        self.concluded = true;
+        self.host.conclude(&self.report);
+        core::mem::replace(&mut self.report, Report::new())
+    }
+
+    /// Ends something that is no attempt of its own, and so has nothing to conclude.
+    pub(crate) fn abandon(mut self) {
+        self.concluded = true;
+    }
+
+    /// The accesses that follow belong to this step.
+    pub(crate) fn at(&mut self, site: Site) {
+        self.report.site = site;
+        self.host.at(site);
+    }
+
+    /// The engine decides against it.
+    pub(crate) fn refuse<T>(&self, reason: Reason) -> Step<T> {
+        Err(Stop { outcome: Outcome::Refused, site: self.report.site, reason })
+    }
+
+    /// Something did not work.
+    pub(crate) fn fail<T>(&self, reason: Reason) -> Step<T> {
+        Err(Stop { outcome: Outcome::Failed, site: self.report.site, reason })
+    }
+
+    /// An access that had to work, or the failure it is.
+    pub(crate) fn must<T>(&self, result: Result<T, MemoryError>) -> Step<T> {
+        result.or_else(|error| self.fail(Reason::Memory(error.kind)))
+    }
+
+    /// A question to the process that had to be answered.
+    pub(crate) fn asked<T>(&self, result: Result<T, ErrorKind>) -> Step<T> {
+        result.or_else(|kind| self.fail(Reason::Process(kind)))
+    }
+
+    /// An access whose address came from the target: memory that is not there speaks against the
+    /// pointer, anything else is a failure of the access.
+    pub(crate) fn follow<T>(&self, result: Result<T, MemoryError>, broken: Reason) -> Step<T> {
+        match result {
+            Ok(value) => Ok(value),
+            Err(error) if is_about_memory(error.kind) => self.refuse(broken),
+            Err(error) => self.fail(Reason::Memory(error.kind)),
+        }
+    }
+
+    /// Words at these offsets of the struct at `base`, by one read where they lie close together.
+    pub(crate) fn words<const N: usize>(
+        &mut self,
+        base: Address,
+        offsets: [u64; N],
+    ) -> Result<[u64; N], MemoryError> {
+        let low = offsets.into_iter().min().unwrap_or(0);
+        let high = offsets.into_iter().max().unwrap_or(0);
+        let span = high.saturating_sub(low).saturating_add(8);
+        let out_of_range = MemoryError::untouched(ErrorKind::OutOfRange, base, 8);
+        let mut words = [0; N];
+        if span > SPAN_MAX {
+            for (word, offset) in words.iter_mut().zip(offsets) {
+                let at = base.checked_add(offset).ok_or(out_of_range)?;
+                *word = self.host.read_u64(at)?;
+            }
+            return Ok(words);
+        }
+        self.span.resize(usize::try_from(span).unwrap_or(0), 0);
+        let start = base.checked_add(low).ok_or(out_of_range)?;
+        self.host.read(start, &mut self.span)?;
+        for (word, offset) in words.iter_mut().zip(offsets) {
+            *word = u64_at(&self.span, offset.saturating_sub(low)).unwrap_or(0);
+        }
+        Ok(words)
+    }
+
+    /// Reads a whole thread state into [`Attempt::state`].
+    pub(crate) fn read_state(&mut self, at: Address, layout: &Layout) -> Result<(), MemoryError> {
+        let size = usize::try_from(layout.thread.size).unwrap_or(0);
+        self.state.resize(size, 0);
+        self.host.read(at, &mut self.state)
+    }
+
+    /// The thread state as last read, seen through `layout`.
+    pub(crate) fn state<'s>(&'s self, layout: &'s Layout) -> State<'s> {
+        State { bytes: &self.state, fields: &layout.thread }
+    }
+
+    /// Which process this is.
+    pub(crate) fn identify(&mut self) -> Step<Identity> {
+        self.at(Site::Identify);
+        let identity = self.host.identity();
+        let identity = self.asked(identity)?;
+        self.report.process = Some(identity);
+        Ok(identity)
+    }
+}
+
+/// Whether a failure says something about the memory rather than about the access.
+pub(crate) fn is_about_memory(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Unmapped | ErrorKind::Short | ErrorKind::OutOfRange)
+}
+
+impl<H: Host> Drop for Attempt<'_, H> {
+    /// The host hears of every attempt, also of one that unwinds.
+    fn drop(&mut self) {
+        if !self.concluded {
+            self.report.outcome = Outcome::Failed;
+            self.report.reason = Some(Reason::Unexpected);
+            self.report.left = crate::Left::Unknown;
+            self.host.conclude(&self.report);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Planning and writing: everything is looked at once more, then three writes follow in the order
+//! that is safe at every moment.
+//!
+//! The path comes first, then a claim on the flag that CPython ignores; both are read back before
+//! the flag is set, because from then on the target
+//! may run it: CPython takes a pending request at *any* event of the thread, and in every call
+//! that checks for signals, without looking at the breaker bit. Setting the flag is the point of
+//! commitment. The breaker is read and written as one byte, so that the target's instrumentation
+//! version in the bytes above is not touched; what the target sets between our read and our write
+//! is lost, in a window of that one access.
+
+use softdock_process::{ErrorKind, ProcessMemory};
+
+use crate::attempt::{Attempt, Step, Target};
+use crate::plan::{EVAL_PLEASE_STOP, RemoteWritePlan};
+use crate::report::Proof;
+use crate::validate::{PENDING_CLAIMED, PENDING_NONE, PENDING_SET, State, ThreadVerdict};
+use crate::{CacheUse, Flex, Host, ParseMode, Reason, Site};
+
+impl<H: Host> Attempt<'_, H> {
+    /// What is to be written, if the thread is free and the path fits.
+    pub(crate) fn plan(&mut self, target: &Target, script: &[u8]) -> Step<RemoteWritePlan> {
+        self.at(Site::Plan);
+        let state = self.state(&target.layout);
+        if state.pending() != Some(PENDING_NONE) {
+            return self.refuse(Reason::Busy);
+        }
+        match RemoteWritePlan::new(script, target.thread, state) {
+            Ok(plan) => {
+                self.report.plan = Some(plan.clone());
+                Ok(plan)
+            }
+            Err(reason) => self.refuse(reason),
+        }
+    }
+
+    /// The last step before anything is written: whether to stop here because only a rehearsal was
+    /// asked for; refuses where what was proved does not carry a write.
+    pub(crate) fn is_dry_run(&mut self, target: &Target) -> Step<bool> {
+        self.at(Site::WriteGate);
+        match () {
+            () if !self.config.write => Ok(true),
+            () if !target.policy_known && !self.config.allow_unproven => {
+                self.refuse(Reason::PolicyUnreadable)
+            }
+            () if !self.is_proved() => self.refuse(Reason::ProofTooWeak),
+            () => Ok(false),
+        }
+    }
+
+    /// What each mode of parsing needs before a write. A known version, proved on live memory, is
+    /// enough for strict; all others want the mapped file's word, or consent. Flex takes no
+    /// general consent: it must be meant.
+    fn is_proved(&self) -> bool {
+        let image = self.report.proof == Some(Proof::Image);
+        match self.report.parse_mode {
+            Some(ParseMode::Strict) => true,
+            Some(ParseMode::Extended | ParseMode::Relaxed) => image || self.config.allow_unproven,
+            Some(ParseMode::Flex) => image || self.config.flex == Flex::Allowed,
+            None => false,
+        }
+    }
+
+    /// Finds the thread a second time, the same way, and demands that nothing has moved: neither
+    /// the lists, nor the thread, nor the process.
+    ///
+    /// A cached thread was validated a moment ago, against what was remembered: that was the
+    /// second look.
+    pub(crate) fn recheck(&mut self, target: &Target) -> Step<()> {
+        let before = core::mem::take(&mut self.state);
+        let again = self.look_again(target);
+        self.at(Site::Recheck);
+        let moved = match again {
+            Ok(()) => {
+                let first = State { bytes: &before, fields: &target.layout.thread };
+                !self.state(&target.layout).is_same_thread(&first)
+            }
+            Err(stop) if stop.outcome == crate::Outcome::Failed => {
+                return self.fail(stop.reason);
+            }
+            Err(_) => true,
+        };
+        let identity = self.host.identity();
+        if Some(self.asked(identity)?) != self.report.process {
+            return self.refuse(Reason::ProcessReplaced);
+        }
+        match self.state(&target.layout).pending() {
+            _ if moved => self.refuse(Reason::Moved),
+            Some(PENDING_NONE) => Ok(()),
+            _ => self.refuse(Reason::Busy),
+        }
+    }
+
+    fn look_again(&mut self, target: &Target) -> Step<()> {
+        let layout = &target.layout;
+        if self.report.cache == CacheUse::Hit || self.config.forced_thread.is_some() {
+            return self.validate_thread(target.thread, target.interpreter.at, layout);
+        }
+        let head = self.read_runtime(target.runtime, layout)?;
+        let interpreter = self.walk_interpreters(head, layout)?;
+        self.at(Site::Recheck);
+        if interpreter.found != target.interpreter {
+            return self.refuse(Reason::Moved);
+        }
+        let native = Some(target.native);
+        let found = self.walk_to(&interpreter, layout, |at, state| {
+            at == target.thread && state.native() == native
+        })?;
+        if found.is_none() {
+            return self.refuse(Reason::Moved);
+        }
+        self.check_back_link(target.thread, layout)?;
+        self.judge(interpreter.found.at, layout)
+    }
+
+    /// The writes, each looked at before the next depends on it.
+    pub(crate) fn write(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<()> {
+        self.at(Site::WriteScriptPath);
+        if let Err(error) = self.host.write(plan.path_at, &plan.path) {
+            return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
+        }
+        self.at(Site::ClaimPending);
+        if let Err(error) = self.host.write(plan.pending_at, &PENDING_CLAIMED.to_le_bytes()) {
+            return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
+        }
+        self.verify_script_path(target, plan)?;
+        self.at(Site::WritePending);
+        if let Err(error) = self.host.write(plan.pending_at, &PENDING_SET.to_le_bytes()) {
+            return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
+        }
+        match self.set_breaker_bit(plan) {
+            Ok(()) => Ok(()),
+            Err(kind) => self.fail_and_undo(target, plan, Reason::Memory(kind)),
+        }
+    }
+
+    /// Path and claim must be there, in the same thread, before anything can run.
+    fn verify_script_path(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<()> {
+        self.at(Site::VerifyScriptPath);
+        let before = core::mem::take(&mut self.state);
+        let read = self.read_state(target.thread, &target.layout);
+        if let Err(error) = read {
+            return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
+        }
+        let first = State { bytes: &before, fields: &target.layout.thread };
+        let state = self.state(&target.layout);
+        let reason = match () {
+            () if !state.is_same_thread(&first) => Reason::Thread(ThreadVerdict::BadStatus),
+            () if !state.path_buffer().is_some_and(|path| path.starts_with(&plan.path)) => {
+                Reason::ScriptPathLost
+            }
+            () if state.pending() == Some(PENDING_NONE) => Reason::PendingLost,
+            () if state.pending() != Some(PENDING_CLAIMED) => Reason::Busy,
+            () => return Ok(()),
+        };
+        self.fail_and_undo(target, plan, reason)
+    }
+
+    /// Sets the one bit, keeping the others as they are now.
+    pub(crate) fn set_breaker_bit(&mut self, plan: &RemoteWritePlan) -> Result<(), ErrorKind> {
+        self.at(Site::ReadEvalBreaker);
+        let mut byte = [0];
+        self.host.read(plan.breaker_at, &mut byte).map_err(|error| error.kind)?;
+        let [events] = byte;
+        self.at(Site::WriteEvalBreaker);
+        let byte = [events | EVAL_PLEASE_STOP];
+        ProcessMemory::write(self.host, plan.breaker_at, &byte).map_err(|error| error.kind)
+    }
+}

@@ -1,0 +1,117 @@
+//! The scan, which is off unless asked for: when an interpreter is known but its thread list is
+//! broken, look through writable memory for a word that points at the interpreter, and validate
+//! whatever thread state such a word would make.
+//!
+//! A thread state found so must be sound in itself and in its neighbours, like any other; the only
+//! thing it lacks is that the list's head leads to it. Exactly one may be found for the choice
+//! made.
+
+use softdock_process::{Address, MemoryRange};
+
+use crate::attempt::{Attempt, Step, is_about_memory};
+use crate::layout::Layout;
+use crate::limits::{HEURISTIC_BYTES_MAX, HEURISTIC_CANDIDATES_MAX, HEURISTIC_CHUNK};
+use crate::words::u64_at;
+use crate::{Host, Outcome, Reason, Site, ThreadChoice};
+
+impl<H: Host> Attempt<'_, H> {
+    /// Scans for the thread state that the settings ask for.
+    pub(crate) fn scan_for_thread(
+        &mut self,
+        interpreter: Address,
+        layout: &Layout,
+    ) -> Step<Address> {
+        self.at(Site::Heuristic);
+        let candidates = self.scan(interpreter, layout)?;
+        let mut found = None;
+        for candidate in candidates {
+            match self.validate_thread(candidate, interpreter, layout) {
+                Ok(()) if self.is_chosen(layout)? => {
+                    if found.replace(candidate).is_some() {
+                        self.at(Site::Heuristic);
+                        return self.refuse(Reason::NoThread);
+                    }
+                }
+                Ok(()) => {}
+                Err(stop) if stop.outcome == Outcome::Failed => return Err(stop),
+                Err(_) => {}
+            }
+        }
+        self.at(Site::Heuristic);
+        let Some(thread) = found else { return self.refuse(Reason::NoThread) };
+        self.read_thread(thread, layout)?;
+        Ok(thread)
+    }
+
+    /// Whether the thread state last read is one the settings ask for. Without a list there is no
+    /// oldest thread; the main one is then known by its native id only.
+    fn is_chosen(&mut self, layout: &Layout) -> Step<bool> {
+        let native = self.state(layout).native();
+        let wanted = match self.config.thread {
+            ThreadChoice::Native(wanted) => Some(wanted),
+            ThreadChoice::Main | ThreadChoice::Any => {
+                let main = self.host.main_thread();
+                self.asked(main)?
+            }
+        };
+        Ok(native.is_some() && native == wanted)
+    }
+
+    /// Where thread states of the interpreter may be.
+    fn scan(&mut self, interpreter: Address, layout: &Layout) -> Step<Vec<Address>> {
+        let mut candidates = Vec::new();
+        let mut budget = HEURISTIC_BYTES_MAX;
+        for nth in 0.. {
+            let range = self.host.writable(nth);
+            let Some(range) = self.asked(range)?.filter(|_| budget > 0) else { break };
+            let bounded = MemoryRange { len: range.len.min(budget), ..range };
+            budget = budget.saturating_sub(bounded.len);
+            self.scan_range(bounded, interpreter, layout, &mut candidates)?;
+        }
+        Ok(candidates)
+    }
+
+    fn scan_range(
+        &mut self,
+        range: MemoryRange,
+        interpreter: Address,
+        layout: &Layout,
+        candidates: &mut Vec<Address>,
+    ) -> Step<()> {
+        let mut chunk = vec![0; HEURISTIC_CHUNK];
+        let step = u64::try_from(HEURISTIC_CHUNK).unwrap_or(1);
+        let mut offset = 0;
+        while offset < range.len && candidates.len() < HEURISTIC_CANDIDATES_MAX {
+            let Some(at) = range.start.checked_add(offset) else { break };
+            let len = usize::try_from(range.len.saturating_sub(offset)).unwrap_or(HEURISTIC_CHUNK);
+            let Some(bytes) = chunk.get_mut(..len.min(HEURISTIC_CHUNK)) else { break };
+            match self.host.read(at, bytes) {
+                Ok(()) => collect(bytes, at, interpreter, layout, candidates),
+                Err(error) if is_about_memory(error.kind) => {}
+                Err(error) => return self.fail(Reason::Memory(error.kind)),
+            }
+            offset = offset.saturating_add(step);
+        }
+        Ok(())
+    }
+}
+
+/// The thread states that words of these bytes would make, pointing at the interpreter.
+fn collect(
+    bytes: &[u8],
+    at: Address,
+    interpreter: Address,
+    layout: &Layout,
+    candidates: &mut Vec<Address>,
+) {
+    for (word, offset) in bytes.chunks_exact(8).zip((0_u64..).step_by(8)) {
+        if u64_at(word, 0) != Some(interpreter.get()) {
+            continue;
+        }
+        let word_at = at.checked_add(offset);
+        let thread = word_at.and_then(|at| at.get().checked_sub(layout.thread.interp));
+        if let Some(thread) = thread.filter(|_| candidates.len() < HEURISTIC_CANDIDATES_MAX) {
+            candidates.push(Address::new(thread));
+        }
+    }
+}

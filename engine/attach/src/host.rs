@@ -1,0 +1,30 @@
+//! What the engine needs of the world around it. The engine itself has no clock, no environment
+//! and no file: whatever happens to it, happens through a [`Host`].
+
+use softdock_process::{Modules, ProcessMemory, Threads};
+
+use crate::{Report, Site};
+
+/// A target process and the attempt's surroundings.
+pub trait Host: ProcessMemory + Modules + Threads {
+    /// Hears which step the next accesses belong to, so that a fault can be addressed by site.
+    fn at(&mut self, site: Site);
+
+    /// Gives the target time before the pending flag is looked at for the `polls`-th time, from 0.
+    fn wait(&mut self, polls: u32) -> Wait;
+
+    /// Hears the result of the attempt: exactly once, also when the attempt unwinds. This is the
+    /// place for the summary line ([`Report::summary`]) and the telemetry event.
+    fn conclude(&mut self, report: &Report);
+}
+
+/// What [`Host::wait`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Look again.
+    Again,
+    /// The deadline has passed.
+    Deadline,
+    /// The user gave up: take the request back.
+    Cancelled,
+}

@@ -1,0 +1,68 @@
+//! Extended: the head of the table is where all known versions have it, but the six words of
+//! `debugger_support` are looked for: an unknown minor version, or a table longer or shorter than
+//! the released one (a pre-release, a patched build).
+//!
+//! Exactly one place may hold six such words in CPython's order. Coincidence thereby turns into
+//! refusal.
+
+use super::support::{SUPPORT_BYTES, Support};
+use super::{Head, Layout, LayoutFault, Slab, strict};
+use crate::tables::{PYTHON_3_15, Positions, Table};
+
+pub(super) fn parse(slab: Slab<'_>) -> Result<Layout, LayoutFault> {
+    let mut head = Head::read(slab, common())?;
+    head.check()?;
+    head.check_extent(slab.extent)?;
+    let sizes = head.sizes();
+    let (at, support) = only_window(slab, |support| support.check_canonical(sizes).is_ok())?;
+    if known(slab).is_some_and(|table| table.at.debugger_support == at) {
+        // At the known place strict has already refused this table for another word.
+        return Err(LayoutFault::OutOfGroup);
+    }
+    complete_if_known(&mut head, slab, at)?;
+    head.with(support, at.saturating_add(SUPPORT_BYTES))
+}
+
+/// The positions all known versions share, up to `thread_state.current_frame`.
+pub(super) fn common() -> Positions {
+    PYTHON_3_15.at
+}
+
+pub(super) fn known(slab: Slab<'_>) -> Option<&'static Table> {
+    Table::of(slab.version.major(), slab.version.minor())
+}
+
+/// Where the table is the known one after all, native id and status are where it has them; else
+/// they stay open, to be inferred on live threads.
+pub(super) fn complete_if_known(
+    head: &mut Head,
+    slab: Slab<'_>,
+    at: u64,
+) -> Result<(), LayoutFault> {
+    match known(slab) {
+        Some(table) if table.at.debugger_support == at => strict::complete(head, slab, table.at),
+        _ => Ok(()),
+    }
+}
+
+/// The only place whose six words, in CPython's order, are accepted.
+pub(super) fn only_window(
+    slab: Slab<'_>,
+    accepts: impl Fn(&Support) -> bool,
+) -> Result<(u64, Support), LayoutFault> {
+    let mut found = None;
+    for at in places(slab) {
+        let Some(support) = Support::read(slab.bytes, at) else { break };
+        if accepts(&support) && found.replace((at, support)).is_some() {
+            return Err(LayoutFault::Ambiguous);
+        }
+    }
+    found.ok_or(LayoutFault::NoWindow)
+}
+
+/// Every word behind the head at which six words may start.
+pub(super) fn places(slab: Slab<'_>) -> impl Iterator<Item = u64> {
+    let start = common().current_frame.saturating_add(8);
+    let bytes = u64::try_from(slab.bytes.len()).unwrap_or(u64::MAX);
+    (start..bytes).step_by(8)
+}

@@ -1,0 +1,77 @@
+//! Flex: the six words in any order, with any legal capacity of the path. Statically several
+//! assignments may survive; live memory must prove exactly one of them, and even that is not
+//! enough to write unless the mapped file proves the table or the settings allow it.
+
+use super::extended::{common, complete_if_known, places};
+use super::support::{SUPPORT_BYTES, Sizes, Support};
+use super::{Head, Layout, LayoutFault, Slab};
+use crate::limits;
+use crate::words::u64_at;
+
+/// The layouts that survive the rules, and whether the first is in another order than CPython's.
+pub(super) fn parse(slab: Slab<'_>) -> Result<(Vec<Layout>, bool), LayoutFault> {
+    let head = Head::read(slab, common())?;
+    head.check()?;
+    head.check_extent(slab.extent)?;
+    let sizes = head.sizes();
+    let mut layouts: Vec<Layout> = Vec::new();
+    let mut reordered = false;
+    for at in places(slab) {
+        let Some(words) = window(slab, at) else { break };
+        for support in assignments(words, sizes) {
+            let Some(layout) = layout(slab, at, support) else { continue };
+            if layouts.iter().any(|known| known.thread == layout.thread) {
+                continue;
+            }
+            if layouts.len() >= limits::FLEX_ASSIGNMENTS_MAX {
+                return Err(LayoutFault::Ambiguous);
+            }
+            reordered |= support != Support::from_words(words);
+            layouts.push(layout);
+        }
+    }
+    if layouts.is_empty() { Err(LayoutFault::NoWindow) } else { Ok((layouts, reordered)) }
+}
+
+fn window(slab: Slab<'_>, at: u64) -> Option<[u64; 6]> {
+    let mut words = [0; 6];
+    for (word, nth) in words.iter_mut().zip(0_u64..) {
+        *word = u64_at(slab.bytes, at.checked_add(nth.checked_mul(8)?)?)?;
+    }
+    Some(words)
+}
+
+fn layout(slab: Slab<'_>, at: u64, support: Support) -> Option<Layout> {
+    let mut head = Head::read(slab, common()).ok()?;
+    complete_if_known(&mut head, slab, at).ok()?;
+    head.with(support, at.checked_add(SUPPORT_BYTES)?).ok()
+}
+
+/// The orders of six words that keep all rules. Of 720, the rules on the capacity leave at most a
+/// few to look at: a word of 512 or more must be last.
+fn assignments(words: [u64; 6], sizes: Sizes) -> Vec<Support> {
+    let capacity = |word: &u64| limits::SCRIPT_PATH_SIZE.contains(word) && *word <= sizes.thread;
+    if !words.iter().any(capacity) {
+        return Vec::new();
+    }
+    let mut accepted = Vec::new();
+    permute(words, 0, &mut |order| {
+        let support = Support::from_words(order);
+        if support.check(sizes).is_ok() && !accepted.contains(&support) {
+            accepted.push(support);
+        }
+    });
+    accepted
+}
+
+/// Calls `visit` with every order of `words` from index `from` on, CPython's own order first.
+fn permute(words: [u64; 6], from: usize, visit: &mut impl FnMut([u64; 6])) {
+    if from >= words.len() {
+        return visit(words);
+    }
+    for other in from..words.len() {
+        let mut order = words;
+        order.swap(from, other);
+        permute(order, from.saturating_add(1), visit);
+    }
+}

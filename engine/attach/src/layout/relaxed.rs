@@ -1,0 +1,34 @@
+//! Relaxed: as extended, but one word may be wrong that no write depends on: the policy word's
+//! offset (then the policy is unknown, and writing needs consent), a field of a struct the engine
+//! does not use, or the size of the runtime.
+
+use super::extended::{common, complete_if_known, known, only_window};
+use super::strict::out_of_group;
+use super::support::{SUPPORT_BYTES, enabled_is_plausible};
+use super::{Head, Layout, LayoutFault, Slab};
+
+pub(super) fn parse(slab: Slab<'_>) -> Result<Layout, LayoutFault> {
+    let mut head = Head::read(slab, common())?;
+    head.check()?;
+    let sizes = head.sizes();
+    let (at, support) = only_window(slab, |support| {
+        support.check_writes(sizes).and_then(|()| support.check_canonical_size()).is_ok()
+    })?;
+    let readable = enabled_is_plausible(support.remote_debugging_enabled, sizes.interpreter);
+    let fits = head.check_extent(slab.extent).is_ok();
+    let faults = usize::from(!readable)
+        .saturating_add(usize::from(!fits))
+        .saturating_add(out_of_known_groups(slab, at)?);
+    if faults > 1 {
+        return Err(LayoutFault::OutOfGroup);
+    }
+    complete_if_known(&mut head, slab, at)?;
+    head.with(support, at.saturating_add(SUPPORT_BYTES))
+}
+
+fn out_of_known_groups(slab: Slab<'_>, at: u64) -> Result<usize, LayoutFault> {
+    match known(slab) {
+        Some(table) if table.at.debugger_support == at => out_of_group(slab, table),
+        _ => Ok(0),
+    }
+}

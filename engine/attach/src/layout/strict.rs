@@ -1,0 +1,67 @@
+//! Strict: a known version whose table is believed word by word, because every word keeps the
+//! rules that a table of that version keeps.
+
+use super::support::Support;
+use super::{Head, Layout, LayoutFault, NativeField, Slab};
+use crate::tables::{Positions, Table};
+use crate::words::u64_at;
+
+pub(super) fn parse(slab: Slab<'_>) -> Result<Layout, LayoutFault> {
+    let version = slab.version;
+    let table = Table::of(version.major(), version.minor()).ok_or(LayoutFault::UnknownTable)?;
+    if u64_at(slab.bytes, table.at.end.saturating_sub(8)).is_none() {
+        return Err(LayoutFault::TooShort);
+    }
+    let mut head = Head::read(slab, table.at)?;
+    head.check()?;
+    head.check_extent(slab.extent)?;
+    if out_of_group(slab, table)? > 0 {
+        return Err(LayoutFault::OutOfGroup);
+    }
+    let support = Support::read(slab.bytes, table.at.debugger_support);
+    let support = support.ok_or(LayoutFault::TooShort)?;
+    support.check_canonical(head.sizes())?;
+    complete(&mut head, slab, table.at)?;
+    head.with(support, table.at.end)
+}
+
+/// How many fields lie outside their struct. Many true offsets are 0, so "not zero" would be a
+/// wrong rule.
+pub(super) fn out_of_group(slab: Slab<'_>, table: &Table) -> Result<usize, LayoutFault> {
+    let mut words = slab.bytes.get(24..).unwrap_or_default().chunks_exact(8);
+    let mut out: usize = 0;
+    for group in table.groups {
+        let mut bound = u64::MAX;
+        for nth in 0..group.fields.len() {
+            let word =
+                words.next().and_then(|word| u64_at(word, 0)).ok_or(LayoutFault::TooShort)?;
+            if nth == 0 && group.is_sized() {
+                bound = word;
+            } else if word >= bound && group.exempt != Some(nth) {
+                out = out.saturating_add(1);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Adds what only a version's own table tells: native id and status.
+///
+/// Folklore: C's `unsigned long` is 4 bytes on Windows, where `native_thread_id` directly follows
+/// `thread_id` at 156 or 180, no multiple of 8 (test vectors of microsoft/PTVS). So the distance of
+/// the two words tells the width.
+pub(super) fn complete(head: &mut Head, slab: Slab<'_>, at: Positions) -> Result<(), LayoutFault> {
+    let word = |position| u64_at(slab.bytes, position).ok_or(LayoutFault::TooShort);
+    let (thread_id, native, status) =
+        (word(at.thread_id)?, word(at.native_thread_id)?, word(at.status)?);
+    let width = if native.checked_sub(thread_id) == Some(4) { 4 } else { 8 };
+    let inside = |at: u64, len: u64| {
+        at.is_multiple_of(len) && at.checked_add(len).is_some_and(|end| end <= head.thread.size)
+    };
+    if !inside(native, width) || !inside(status, 4) {
+        return Err(LayoutFault::OutOfGroup);
+    }
+    head.thread.native_thread_id = Some(NativeField { at: native, width });
+    head.thread.status = Some(status);
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! Where the runtime is: candidates in the backend's order, each proved down to a live
+//! interpreter or dropped.
+//!
+//! Folklore: a cookie alone decides nothing. A second copy of libpython that some extension
+//! loaded has a valid table as well, since the table is constant data of the file, and often lies
+//! at the lower address; `sys.remote_exec` then reports "no running interpreter"
+//! (python/cpython#144563; `attach/dead-second-copy.ron`).
+
+use softdock_process::{Address, ErrorKind, FoundBy};
+
+use crate::attempt::{Attempt, Step, Stop, Target, is_about_memory};
+use crate::layout::{self, Layout, ParseMode, Parsed, Slab};
+use crate::limits::{CANDIDATES_MAX, HEADER_DUMP_BYTES, TABLE_BYTES_KNOWN_MAX};
+use crate::report::{Proof, Stage, StageResult};
+use crate::tables::{COOKIE, FREE_THREADED, VERSION};
+use crate::version::{Version, recognise};
+use crate::words::{slice, u64_at};
+use crate::{Host, LayoutFault, Outcome, Reason, Report, Site};
+
+/// A candidate, without the backend's borrow.
+#[derive(Clone, Copy)]
+struct Place {
+    at: Address,
+    extent: u64,
+    found_by: FoundBy,
+    named: Option<(u8, u8)>,
+}
+
+impl<H: Host> Attempt<'_, H> {
+    /// Tries every candidate; what is told of a failure is the one that came furthest.
+    pub(crate) fn search(&mut self) -> Step<Target> {
+        let nothing =
+            Stop { outcome: Outcome::Refused, site: Site::Locate, reason: Reason::NotPython };
+        let mut best = (nothing, None);
+        for exported in [false, true] {
+            if exported && !self.may_use_exports() {
+                break;
+            }
+            match self.search_among(exported, &mut best) {
+                Ok(target) => return Ok(target),
+                Err(stop) if is_final(stop) => return Err(stop),
+                Err(_) => {}
+            }
+        }
+        let (stop, report) = best;
+        if let Some(report) = report {
+            self.report = report;
+        }
+        Err(stop)
+    }
+
+    fn search_among(&mut self, exported: bool, best: &mut (Stop, Option<Report>)) -> Step<Target> {
+        let untouched = self.report.clone();
+        for rank in 0..CANDIDATES_MAX {
+            let Some(place) = self.place(rank)? else { break };
+            if (place.found_by == FoundBy::Symbol) != exported {
+                continue;
+            }
+            match self.examine(place) {
+                Ok(target) => return Ok(target),
+                Err(stop) if is_final(stop) => return Err(stop),
+                Err(stop) if best.1.is_none() || stop.site > best.0.site => {
+                    *best = (stop, Some(self.report.clone()));
+                }
+                Err(_) => {}
+            }
+            self.report.clone_from(&untouched);
+        }
+        Err(best.0)
+    }
+
+    fn may_use_exports(&mut self) -> bool {
+        let allowed = self.config.allow_export && self.config.allow_export_fallback;
+        let result = if allowed { StageResult::Done } else { StageResult::Off };
+        self.report.set_stage(Stage::Export, result);
+        allowed
+    }
+
+    fn place(&mut self, rank: usize) -> Step<Option<Place>> {
+        self.at(Site::Locate);
+        let candidate = self.host.candidate(rank).map(|candidate| {
+            candidate.map(|candidate| Place {
+                at: candidate.at,
+                extent: candidate.extent,
+                found_by: candidate.found_by,
+                named: recognise(&candidate.module),
+            })
+        });
+        self.asked(candidate)
+    }
+
+    fn examine(&mut self, place: Place) -> Step<Target> {
+        let version = self.read_slab(place)?;
+        let parsed = self.parse_slab(place, version)?;
+        let proof = self.prove_slab(place.at, &parsed)?;
+        self.report.proof = Some(proof);
+        self.resolve(place.at, &parsed)
+    }
+
+    /// Reads the table and judges its header.
+    fn read_slab(&mut self, place: Place) -> Step<Version> {
+        self.at(Site::ReadSlab);
+        self.report.runtime = Some((place.at, place.found_by));
+        self.fetch_slab(place, TABLE_BYTES_KNOWN_MAX)?;
+        if !self.slab.starts_with(&COOKIE) {
+            self.dump_header();
+            return self.without_cookie(place);
+        }
+        self.at(Site::VersionGate);
+        let version = u64_at(&self.slab, VERSION).and_then(Version::from_word);
+        let Some(version) = version else { return self.refuse(Reason::VersionUnknown) };
+        self.report.version = Some(version);
+        self.report.free_threaded = u64_at(&self.slab, FREE_THREADED).map(|word| word == 1);
+        match (version.major(), version.minor()) {
+            (3, 14..) => Ok(version),
+            (3, _) => self.refuse(Reason::VersionTooOld),
+            _ => self.refuse(Reason::VersionUnknown),
+        }
+    }
+
+    /// CPython 3.10 to 3.12 have the section, but no table in it: then the name may tell which.
+    fn without_cookie<T>(&mut self, place: Place) -> Step<T> {
+        match place.named {
+            Some((major, minor)) if minor < 14 => {
+                self.report.named_version = Some((major, minor));
+                self.at(Site::VersionGate);
+                self.refuse(Reason::VersionTooOld)
+            }
+            _ => self.refuse(Reason::Cookie),
+        }
+    }
+
+    fn fetch_slab(&mut self, place: Place, bytes: usize) -> Step<()> {
+        let extent = usize::try_from(place.extent).unwrap_or(usize::MAX);
+        let bytes = bytes.min(extent);
+        if bytes < HEADER_DUMP_BYTES {
+            return self.refuse(Reason::Layout(LayoutFault::TooShort));
+        }
+        self.slab.resize(bytes, 0);
+        let read = self.host.read(place.at, &mut self.slab);
+        self.must(read)
+    }
+
+    fn dump_header(&mut self) {
+        let mut header = [0; HEADER_DUMP_BYTES];
+        for (to, from) in header.iter_mut().zip(&self.slab) {
+            *to = *from;
+        }
+        self.report.header = Some(header);
+    }
+
+    /// Looks for a layout. A released table needs no more bytes than were read; anything else
+    /// deserves a wider look, so that a second plausible place is seen.
+    fn parse_slab(&mut self, place: Place, version: Version) -> Step<Parsed> {
+        self.at(Site::ParseSlab);
+        let mut parsed = self.parse(version, place.extent);
+        if !matches!(&parsed, Ok(parsed) if parsed.mode == Some(ParseMode::Strict)) {
+            self.at(Site::ReadSlab);
+            self.fetch_slab(place, crate::limits::TABLE_BYTES_SEARCHED_MAX)?;
+            self.at(Site::ParseSlab);
+            parsed = self.parse(version, place.extent);
+        }
+        match parsed {
+            Ok(parsed) => {
+                self.report.parse_mode = parsed.mode;
+                self.report.parse_faults = parsed.faults;
+                self.report.reordered = parsed.reordered;
+                Ok(parsed)
+            }
+            Err((fault, parsed)) => {
+                self.report.parse_faults = parsed.faults;
+                self.dump_header();
+                self.refuse(Reason::Layout(fault))
+            }
+        }
+    }
+
+    fn parse(&self, version: Version, extent: u64) -> Result<Parsed, (LayoutFault, Parsed)> {
+        layout::parse(Slab { bytes: &self.slab, version, extent }, self.config)
+    }
+
+    /// Where the mapped file can be read, it must hold the same table; where not, the table must
+    /// at least read the same twice.
+    pub(crate) fn prove_slab(&mut self, at: Address, parsed: &Parsed) -> Step<Proof> {
+        self.at(Site::ProveSlab);
+        let bytes = parsed.layouts.iter().map(|layout: &Layout| layout.table_bytes).max();
+        let bytes = usize::try_from(bytes.unwrap_or(0)).unwrap_or(0);
+        let mut witness = vec![0; bytes];
+        let image = self.host.read_image(at, &mut witness);
+        let proof = if self.asked(image)? {
+            Proof::Image
+        } else {
+            let read = self.host.read(at, &mut witness);
+            self.must(read)?;
+            Proof::Structural
+        };
+        match (slice(&self.slab, 0, bytes.try_into().unwrap_or(0)) == Some(&witness), proof) {
+            (true, proof) => Ok(proof),
+            (false, Proof::Image) => self.refuse(Reason::ImageMismatch),
+            (false, Proof::Structural) => self.refuse(Reason::SlabUnstable),
+        }
+    }
+}
+
+/// Whether the attempt ends here, instead of going on with the next candidate: the process cannot
+/// be reached, or this candidate has led to an interpreter and so is the runtime.
+fn is_final(stop: Stop) -> bool {
+    match stop.reason {
+        Reason::Memory(kind) if !is_about_memory(kind) => true,
+        Reason::Process(ErrorKind::Gone | ErrorKind::Denied) => true,
+        _ => stop.site > Site::WalkInterpreters,
+    }
+}

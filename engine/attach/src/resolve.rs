@@ -1,0 +1,156 @@
+//! From a layout to one thread state: the stages, in their fixed order.
+//!
+//! forced → cache → infer → walk → heuristic → export. The cache is asked before a runtime is
+//! looked for (see `cached`), exports after every other candidate (see `locate`); the rest is
+//! here. Two runs on the same memory list the same stages with the same results.
+
+use softdock_process::Address;
+
+use crate::attempt::{Attempt, Step, Stop, Target};
+use crate::cache::{CachedThread, TableDigest};
+use crate::layout::{Layout, Parsed};
+use crate::report::{Found, Stage, StageResult};
+use crate::walk::Interpreter;
+use crate::words::slice;
+use crate::{CacheUse, Host, LayoutFault, Reason, Site};
+
+impl<H: Host> Attempt<'_, H> {
+    /// The thread state to use, by whatever stage leads to it.
+    pub(crate) fn find(&mut self, cached: Option<CachedThread>) -> Step<Target> {
+        match self.find_cached(cached)? {
+            Some(target) => Ok(target),
+            None => self.search(),
+        }
+    }
+
+    /// The one layout that live memory proves, and the thread it leads to. Only flex parsing
+    /// offers more than one; two that hold are as bad as none.
+    pub(crate) fn resolve(&mut self, runtime: Address, parsed: &Parsed) -> Step<Target> {
+        let [layout] = parsed.layouts.as_slice() else {
+            return self.resolve_among(runtime, parsed);
+        };
+        let target = self.resolve_with(runtime, *layout)?;
+        self.remember(&target, parsed);
+        Ok(target)
+    }
+
+    fn resolve_among(&mut self, runtime: Address, parsed: &Parsed) -> Step<Target> {
+        let mut proved: Option<Target> = None;
+        let mut stopped: Option<Stop> = None;
+        for layout in &parsed.layouts {
+            match self.resolve_with(runtime, *layout) {
+                Ok(target) if proved.is_none() => proved = Some(target),
+                Ok(_) => {
+                    self.at(Site::ParseSlab);
+                    return self.refuse(Reason::Layout(LayoutFault::Ambiguous));
+                }
+                Err(stop) => stopped = Some(stop),
+            }
+        }
+        match (proved, stopped) {
+            (Some(target), _) => {
+                let read = self.read_state(target.thread, &target.layout);
+                self.must(read)?;
+                self.remember(&target, parsed);
+                Ok(target)
+            }
+            (None, Some(stop)) => Err(stop),
+            (None, None) => self.refuse(Reason::Layout(LayoutFault::NoWindow)),
+        }
+    }
+
+    fn resolve_with(&mut self, runtime: Address, mut layout: Layout) -> Step<Target> {
+        let head = self.read_runtime(runtime, &layout)?;
+        let interpreter = self.walk_interpreters(head, &layout)?;
+        let policy_known = self.ask_policy(&interpreter, &layout)?;
+        self.infer_if_open(&interpreter, &mut layout)?;
+        let thread = self.choose_thread(&interpreter, &layout)?;
+        let native = self.state(&layout).native().unwrap_or(0);
+        Ok(Target { runtime, layout, interpreter: interpreter.found, thread, native, policy_known })
+    }
+
+    fn infer_if_open(&mut self, interpreter: &Interpreter, layout: &mut Layout) -> Step<()> {
+        if layout.thread.native_thread_id.is_some() {
+            self.report.set_stage(Stage::Infer, StageResult::Off);
+            return Ok(());
+        }
+        let inferred = self.infer(interpreter, layout);
+        self.settle(Stage::Infer, inferred)
+    }
+
+    fn choose_thread(&mut self, interpreter: &Interpreter, layout: &Layout) -> Step<Address> {
+        if let Some(forced) = self.config.forced_thread {
+            let valid = self.validate_thread(forced, interpreter.found.at, layout);
+            self.settle(Stage::Forced, valid)?;
+            return Ok(forced);
+        }
+        self.report.set_stage(Stage::Forced, StageResult::Off);
+        let walked = self.walk_threads(interpreter, layout);
+        let stopped = match self.settle(Stage::Walk, walked) {
+            Ok(thread) => return Ok(thread),
+            Err(stop) => stop,
+        };
+        if !self.config.heuristic || !matches!(stopped.outcome, crate::Outcome::Refused) {
+            self.report.set_stage(Stage::Heuristic, StageResult::Off);
+            return Err(stopped);
+        }
+        let scanned = self.scan_for_thread(interpreter.found.at, layout);
+        self.settle(Stage::Heuristic, scanned)
+    }
+
+    /// Notes what became of a stage.
+    fn settle<T>(&mut self, stage: Stage, result: Step<T>) -> Step<T> {
+        let settled = match &result {
+            Ok(_) => StageResult::Done,
+            Err(stop) if stop.reason == Reason::NoThread => StageResult::Empty,
+            Err(stop) => StageResult::Rejected(stop.reason),
+        };
+        self.report.set_stage(stage, settled);
+        result
+    }
+
+    /// Tells the report what was found, and the caller what is worth remembering.
+    pub(crate) fn remember(&mut self, target: &Target, parsed: &Parsed) {
+        let id = i64::try_from(target.native).unwrap_or(0);
+        self.report.layout = Some(target.layout);
+        self.report.interpreter = Some(target.interpreter);
+        self.report.thread = Some(Found { id, at: target.thread });
+        let table = slice(&self.slab, 0, target.layout.table_bytes).unwrap_or_default();
+        let (Some(process), Some(mode), Some(proof), Some((_, found_by))) =
+            (self.report.process, parsed.mode, self.report.proof, self.report.runtime)
+        else {
+            return;
+        };
+        // A forced thread is a test hook; an entry made of it would outlive the test.
+        if self.config.forced_thread.is_some() {
+            return;
+        }
+        self.report.cacheable = Some(CachedThread {
+            process,
+            choice: self.config.thread,
+            runtime: target.runtime,
+            found_by,
+            table: TableDigest::of(table),
+            mode,
+            proof,
+            interpreter_id: target.interpreter.id,
+            interpreter: target.interpreter.at,
+            thread: target.thread,
+            native: target.native,
+        });
+    }
+
+    /// Notes what became of the caller's cache entry.
+    pub(crate) fn settle_cache(&mut self, used: CacheUse) {
+        self.report.cache = used;
+        self.report.set_stage(
+            Stage::Cache,
+            match used {
+                CacheUse::Off => StageResult::Off,
+                CacheUse::Miss => StageResult::Empty,
+                CacheUse::Hit => StageResult::Done,
+                CacheUse::Stale => StageResult::Rejected(Reason::Moved),
+            },
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! What the target looks like after the writes, and taking them back.
+//!
+//! After the script has been taken the flag is 0, the bit is gone and the path text is still
+//! there. Since the flag was seen claimed (2) before it was set, 0 can only mean that the target
+//! took the request, and 2 that our write was lost. A reading that speaks against us is repeated
+//! before it is believed.
+
+use crate::attempt::{Attempt, Step, Stop, Target};
+use crate::plan::{EVAL_PLEASE_STOP, RemoteWritePlan};
+use crate::report::{Left, Undo};
+use crate::validate::{PENDING_CLAIMED, PENDING_NONE, PENDING_SET};
+use crate::{Host, Outcome, Reason, Site};
+
+/// What a reading of the thread state says about our request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Pending, with our path and the bit.
+    Armed,
+    /// Pending, with our path, without the bit.
+    ArmedNoBit,
+    /// Taken; our path is still in the buffer.
+    Consumed,
+    /// Still claimed: the write that should have armed it did not land.
+    Claimed,
+    /// Pending, with a path that is not ours.
+    OtherPath,
+    /// Not pending, and the path is not ours.
+    Lost,
+    /// The flag holds a value that CPython never writes.
+    BadPending,
+    /// The thread state is not the same one any more.
+    OtherThread,
+}
+
+impl<H: Host> Attempt<'_, H> {
+    /// Reads back everything and says what came of it.
+    pub(crate) fn verify(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<Outcome> {
+        self.at(Site::Verify);
+        let mut reading = self.read_twice_unless(target, plan, Reading::Armed)?;
+        if reading == Reading::ArmedNoBit {
+            reading = self.set_bit_again(target, plan)?;
+        }
+        let outcome = match reading {
+            Reading::Armed => self.success(Outcome::Armed, Left::Armed),
+            Reading::ArmedNoBit => self.success(Outcome::ArmedNoBit, Left::Armed),
+            Reading::Consumed => self.success(Outcome::Consumed, Left::Nothing),
+            Reading::Claimed => return self.fail_and_undo(target, plan, Reason::PendingLost),
+            Reading::OtherPath => return self.stop_here(Reason::Mismatch, Left::ArmedByOther),
+            Reading::Lost => return self.stop_here(Reason::Lost, Left::Nothing),
+            Reading::OtherThread => return self.stop_here(Reason::Moved, Left::Unknown),
+            Reading::BadPending => return self.fail_and_undo(target, plan, Reason::Mismatch),
+        };
+        self.require_same_process()?;
+        Ok(outcome)
+    }
+
+    fn success(&mut self, outcome: Outcome, left: Left) -> Outcome {
+        self.report.left = left;
+        outcome
+    }
+
+    fn stop_here<T>(&mut self, reason: Reason, left: Left) -> Step<T> {
+        self.report.left = left;
+        self.fail(reason)
+    }
+
+    /// A pid can be reused while we work; then all that was read back is another process's.
+    fn require_same_process(&mut self) -> Step<()> {
+        match self.host.identity() {
+            Ok(identity) if Some(identity) == self.report.process => Ok(()),
+            Ok(_) => self.stop_here(Reason::ProcessReplaced, Left::Unknown),
+            Err(kind) => self.stop_here(Reason::Process(kind), Left::Unknown),
+        }
+    }
+
+    /// A reading of the request; one that is not the expected is repeated, and one that cannot be
+    /// had is tried again before the request is taken back.
+    fn read_twice_unless(
+        &mut self,
+        target: &Target,
+        plan: &RemoteWritePlan,
+        expected: Reading,
+    ) -> Step<Reading> {
+        match self.read_request(target, plan) {
+            Ok(reading) if reading == expected => Ok(reading),
+            _ => match self.read_request(target, plan) {
+                Ok(reading) => Ok(reading),
+                Err(kind) => self.fail_and_undo(target, plan, kind),
+            },
+        }
+    }
+
+    fn set_bit_again(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<Reading> {
+        // A bit that does not stay is a matter of latency only: the request itself is in place.
+        let _ = self.set_breaker_bit(plan);
+        self.at(Site::Verify);
+        self.read_twice_unless(target, plan, Reading::Armed)
+    }
+
+    /// Reads the thread state once and says what it tells of our request.
+    pub(crate) fn read_request(
+        &mut self,
+        target: &Target,
+        plan: &RemoteWritePlan,
+    ) -> Result<Reading, Reason> {
+        let layout = &target.layout;
+        self.read_state(target.thread, layout).map_err(|error| Reason::Memory(error.kind))?;
+        let state = self.state(layout);
+        let same =
+            state.interpreter() == target.interpreter.at && state.native() == Some(target.native);
+        let ours = state.path_buffer().is_some_and(|path| path.starts_with(&plan.path));
+        let breaker = state.eval_breaker().unwrap_or(0) & u64::from(EVAL_PLEASE_STOP);
+        Ok(match (state.pending(), ours) {
+            _ if !same => Reading::OtherThread,
+            (Some(PENDING_SET), true) if breaker != 0 => Reading::Armed,
+            (Some(PENDING_SET), true) => Reading::ArmedNoBit,
+            (Some(PENDING_NONE), true) => Reading::Consumed,
+            (Some(PENDING_CLAIMED), true) => Reading::Claimed,
+            (Some(PENDING_SET), false) => Reading::OtherPath,
+            (Some(PENDING_NONE), false) => Reading::Lost,
+            _ => Reading::BadPending,
+        })
+    }
+
+    /// Takes back whatever may have been written, and ends the attempt where it failed.
+    pub(crate) fn fail_and_undo<T>(
+        &mut self,
+        target: &Target,
+        plan: &RemoteWritePlan,
+        reason: Reason,
+    ) -> Step<T> {
+        let stop = Stop { outcome: Outcome::Failed, site: self.report.site, reason };
+        let (undo, left) = self.undo(target, plan, stop.site);
+        self.report.undo = Some(undo);
+        self.report.left = left;
+        Err(stop)
+    }
+
+    /// The flag first, so that nothing runs; then the path. The breaker bit stays, where it was
+    /// set at all: CPython clears it at its next poll, and clearing it from here could lose a stop
+    /// that the target asked of itself.
+    ///
+    /// Whatever was done is read back: a write that reports success may not have landed.
+    fn undo(&mut self, target: &Target, plan: &RemoteWritePlan, failed_at: Site) -> (Undo, Left) {
+        self.at(Site::UndoPending);
+        let taken = match self.read_request(target, plan) {
+            Ok(Reading::OtherThread) => return (Undo::Failed, Left::Unknown),
+            Ok(Reading::Consumed) => failed_at >= Site::WritePending,
+            _ => false,
+        };
+        let cleared = self.host.write(plan.pending_at, &PENDING_NONE.to_le_bytes());
+        self.at(Site::UndoScriptPath);
+        let restored = self.host.write(plan.path_at, &plan.old_path);
+        match self.read_request(target, plan) {
+            Ok(Reading::Armed | Reading::ArmedNoBit) => (Undo::Failed, Left::Armed),
+            Ok(Reading::OtherPath) => (Undo::Failed, Left::ArmedByOther),
+            Ok(Reading::OtherThread | Reading::BadPending) | Err(_) => {
+                (Undo::Failed, Left::Unknown)
+            }
+            Ok(Reading::Claimed) => (Undo::Failed, Left::Nothing),
+            Ok(Reading::Consumed | Reading::Lost) => match (cleared, restored) {
+                _ if taken => (Undo::Late, Left::Nothing),
+                (Ok(()), Ok(())) => (Undo::Clean, Left::Nothing),
+                _ => (Undo::Failed, Left::Nothing),
+            },
+        }
+    }
+}
