@@ -54,6 +54,9 @@ impl<H: Host> Attempt<'_, H> {
         };
         layout.thread.native_thread_id = Some(proved.field);
         layout.thread.status = Some(status);
+        if layout.thread.written_overlaps_links() {
+            return self.refuse(Reason::NotInferred);
+        }
         Ok(())
     }
 

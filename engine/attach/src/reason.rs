@@ -191,8 +191,17 @@ impl Reason {
         }
     }
 
-    /// All reasons that carry nothing, for `explain` and for the test that each can be reached.
-    pub const PLAIN: [Reason; 35] = [
+    /// The names of all reasons, those included that carry a detail.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        let plain = Reason::PLAIN.into_iter().map(Reason::name);
+        let layout = LayoutFault::ALL.into_iter().map(LayoutFault::name);
+        let thread = ThreadVerdict::ALL.into_iter().map(ThreadVerdict::name);
+        let kinds = ErrorKind::ALL.into_iter().map(ErrorKind::name);
+        plain.chain(layout).chain(thread).chain(kinds)
+    }
+
+    /// All reasons that carry nothing, for `explain` and for reading scenarios.
+    pub const PLAIN: [Reason; 32] = [
         Reason::FeatureDisabled,
         Reason::MixedMode,
         Reason::ScriptEmpty,
@@ -225,9 +234,6 @@ impl Reason {
         Reason::Timeout,
         Reason::Cancelled,
         Reason::Unexpected,
-        Reason::Memory(ErrorKind::Unmapped),
-        Reason::Memory(ErrorKind::Denied),
-        Reason::Memory(ErrorKind::Gone),
     ];
 }
 

@@ -39,6 +39,23 @@ pub enum ThreadVerdict {
 }
 
 impl ThreadVerdict {
+    /// All of them.
+    pub const ALL: [ThreadVerdict; 13] = [
+        ThreadVerdict::Ok,
+        ThreadVerdict::Null,
+        ThreadVerdict::Misaligned,
+        ThreadVerdict::NotUserSpace,
+        ThreadVerdict::UnmappedBreaker,
+        ThreadVerdict::UnmappedPending,
+        ThreadVerdict::UnmappedScript,
+        ThreadVerdict::WrongInterpreter,
+        ThreadVerdict::BrokenLinks,
+        ThreadVerdict::BadStatus,
+        ThreadVerdict::UnknownNativeId,
+        ThreadVerdict::BadPending,
+        ThreadVerdict::BadScript,
+    ];
+
     /// Its name in scenarios, reports and messages.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -28,6 +28,18 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// One of each kind.
+    pub const ALL: [ErrorKind; 8] = [
+        ErrorKind::Unmapped,
+        ErrorKind::Short,
+        ErrorKind::Denied,
+        ErrorKind::Gone,
+        ErrorKind::Interrupted,
+        ErrorKind::Unsupported,
+        ErrorKind::OutOfRange,
+        ErrorKind::Other(0),
+    ];
+
     /// Its name in scenarios, reports and messages.
     #[must_use]
     pub const fn name(self) -> &'static str {

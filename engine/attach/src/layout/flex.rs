@@ -3,6 +3,7 @@
 //! enough to write unless the mapped file proves the table or the settings allow it.
 
 use super::extended::{common, complete_if_known, places};
+use super::relaxed::out_of_known_groups;
 use super::support::{SUPPORT_BYTES, Sizes, Support};
 use super::{Head, Layout, LayoutFault, Slab};
 use crate::limits;
@@ -18,6 +19,9 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<(Vec<Layout>, bool), LayoutFault> 
     let mut reordered = false;
     for at in places(slab) {
         let Some(words) = window(slab, at) else { break };
+        if out_of_known_groups(slab, at)? > 0 {
+            continue;
+        }
         for support in assignments(words, sizes) {
             let Some(layout) = layout(slab, at, support) else { continue };
             if layouts.iter().any(|known| known.thread == layout.thread) {

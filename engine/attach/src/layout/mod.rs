@@ -94,6 +94,27 @@ pub enum LayoutFault {
 }
 
 impl LayoutFault {
+    /// All of them.
+    pub const ALL: [LayoutFault; 17] = [
+        LayoutFault::FreeThreadedWord,
+        LayoutFault::TooShort,
+        LayoutFault::UnknownTable,
+        LayoutFault::Sizes,
+        LayoutFault::OutOfGroup,
+        LayoutFault::ListFields,
+        LayoutFault::EvalBreaker,
+        LayoutFault::SupportBlock,
+        LayoutFault::Pending,
+        LayoutFault::ScriptPath,
+        LayoutFault::Overlap,
+        LayoutFault::Enabled,
+        LayoutFault::ScriptPathSize,
+        LayoutFault::NoWindow,
+        LayoutFault::Ambiguous,
+        LayoutFault::Off,
+        LayoutFault::NoValidLayout,
+    ];
+
     /// Its name in scenarios, reports and messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -369,7 +390,7 @@ impl Head {
 
 impl ThreadFields {
     /// Whether a field the engine writes overlaps one it only reads.
-    fn written_overlaps_links(&self) -> bool {
+    pub(crate) fn written_overlaps_links(&self) -> bool {
         let native = self.native_thread_id.map(|native| (native.at, native.width));
         let read = [
             Some((self.prev, 8)),

@@ -13,7 +13,11 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<Layout, LayoutFault> {
     let sizes = head.sizes();
     let (at, support) = only_window(slab, |support| {
         support.check_writes(sizes).and_then(|()| support.check_canonical_size()).is_ok()
+            && support.debugger_pending_call.checked_add(4) == Some(support.debugger_script_path)
     })?;
+    if known(slab).is_some_and(|table| table.at.debugger_support != at) {
+        return Err(LayoutFault::NoWindow);
+    }
     let readable = enabled_is_plausible(support.remote_debugging_enabled, sizes.interpreter);
     let fits = head.check_extent(slab.extent).is_ok();
     let faults = usize::from(!readable)
@@ -26,7 +30,8 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<Layout, LayoutFault> {
     head.with(support, at.saturating_add(SUPPORT_BYTES))
 }
 
-fn out_of_known_groups(slab: Slab<'_>, at: u64) -> Result<usize, LayoutFault> {
+/// Fields outside their struct, where the whole table is a known one.
+pub(super) fn out_of_known_groups(slab: Slab<'_>, at: u64) -> Result<usize, LayoutFault> {
     match known(slab) {
         Some(table) if table.at.debugger_support == at => out_of_group(slab, table),
         _ => Ok(0),

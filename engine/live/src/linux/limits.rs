@@ -1,0 +1,63 @@
+//! Every bound of this backend, by name. What lies beyond one is left out, never an endless read:
+//! the target is untrusted (benfred/py-spy#826 was killed for reading whole binaries).
+
+/// Bytes of `/proc/PID/maps` that are looked at: twice what the kernel's default limit of 65,530
+/// mappings gives with paths of 200 bytes.
+pub const MAPS_BYTES_MAX: u64 = 32 << 20;
+
+/// Bytes of `/proc/PID/maps` that are read at a time while its head may be enough: ten lines.
+pub const MAPS_HEAD_BYTES: u64 = 1024;
+
+/// How often more of the head is read before all is.
+pub const MAPS_HEAD_PARTS_MAX: u32 = 3;
+
+/// Data below this size holds no CPython runtime, which takes 300 KiB: an executable that is linked
+/// against libpython is not worth opening first.
+pub const RUNTIME_BYTES_MIN: u64 = 64 << 10;
+
+/// Bytes of any other file of `/proc` that are looked at; `status` with 65,536 supplementary
+/// groups stays below.
+pub const PROC_FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Program headers of an ELF file that are looked at; linkers make about fifteen.
+pub const SEGMENTS_MAX: u64 = 512;
+
+/// Section headers of an ELF file that are looked at; `-ffunction-sections` leaves thousands in an
+/// object file, but a linked one has about forty.
+pub const SECTIONS_MAX: u64 = 8192;
+
+/// Entries of a dynamic section that are looked at; linkers make about thirty.
+pub const DYNAMIC_ENTRIES_MAX: u64 = 1024;
+
+/// Symbols that are compared along one hash chain; a good table has chains of one or two.
+pub const CHAIN_STEPS_MAX: u32 = 4096;
+
+/// Bytes of an ELF file read at once where less is needed.
+pub const WINDOW_BYTES: usize = 4096;
+
+/// Bytes before the section headers that are read along with them: linkers put the names there.
+pub const NAMES_BEFORE_SECTIONS_BYTES: u64 = 2048;
+
+/// Bytes of one mapping that are scanned for a cookie; CPython's own data is about 1 MiB.
+pub const SCAN_BYTES_MAX: u64 = 2 << 20;
+
+/// Bytes of all mappings together that are scanned.
+pub const SCAN_TOTAL_BYTES_MAX: u64 = 512 << 20;
+
+/// Bytes that a scan reads at once.
+pub const SCAN_CHUNK_BYTES: usize = 256 << 10;
+
+/// Candidates that one mapping's scan may give: a target full of cookies must not flood the engine.
+pub const SCAN_HITS_MAX: usize = 8;
+
+/// Candidates altogether.
+pub const CANDIDATES_MAX: usize = 256;
+
+/// Bytes asked of the system in one transfer; it silently cuts at 2 GiB less a page.
+pub const TRANSFER_BYTES_MAX: usize = 1 << 30;
+
+/// How often a call that was interrupted before it did anything is made again.
+pub const INTERRUPTIONS_MAX: u32 = 8;
+
+/// Threads of a target in another PID namespace whose ids are translated.
+pub const THREADS_MAX: usize = 65_536;

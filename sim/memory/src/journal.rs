@@ -1,0 +1,162 @@
+//! The way back: what was changed since the checkpoint, newest last. It undoes; it does not
+//! replay.
+
+use std::collections::BTreeMap;
+
+use softdock_process::Address;
+
+use crate::fingerprint::Fingerprint;
+use crate::region::{Backing, Region};
+use crate::space::AddressSpace;
+
+/// A write that came through the door since the checkpoint: the bytes that landed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Where it started.
+    pub at: Address,
+    /// Bytes that landed; fewer than asked for when the write was cut, never 0.
+    pub len: usize,
+    replaced: usize,
+}
+
+/// A byte that is not what it was at the checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Where.
+    pub at: Address,
+    /// Its value at the checkpoint.
+    pub was: u8,
+    /// Its value now.
+    pub is: u8,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Bytes { at: u64, offset: usize, len: usize, replaced: usize },
+    Layout { index: usize, inserted: usize, removed: Vec<Region>, stored: usize },
+}
+
+/// Changes since the checkpoint, and the bytes they replaced, end to end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Journal {
+    changes: Vec<Change>,
+    replaced: Vec<u8>,
+    writes: Vec<Write>,
+}
+
+impl Journal {
+    pub(crate) fn bytes(&mut self, at: u64, offset: usize, old: &[u8]) {
+        let replaced = self.replaced.len();
+        self.replaced.extend_from_slice(old);
+        self.changes.push(Change::Bytes { at, offset, len: old.len(), replaced });
+    }
+
+    /// `stored` is the length of the store before the change, so that it must be noted first.
+    pub(crate) fn layout(
+        &mut self,
+        index: usize,
+        inserted: usize,
+        removed: Vec<Region>,
+        stored: usize,
+    ) {
+        self.changes.push(Change::Layout { index, inserted, removed, stored });
+    }
+
+    /// Where the next replaced byte will be kept.
+    pub(crate) fn mark(&self) -> usize {
+        self.replaced.len()
+    }
+
+    /// Notes a write through the door whose replaced bytes were kept from `mark` on.
+    pub(crate) fn write(&mut self, at: Address, len: usize, mark: usize) {
+        if len > 0 {
+            self.writes.push(Write { at, len, replaced: mark });
+        }
+    }
+
+    fn clear(&mut self) {
+        self.changes.clear();
+        self.replaced.clear();
+        self.writes.clear();
+    }
+}
+
+impl AddressSpace {
+    /// Makes now the state to come back to, and forgets the writes.
+    pub fn checkpoint(&mut self) {
+        self.journal.clear();
+        self.fingerprint = Fingerprint::default();
+    }
+
+    /// Goes back to the last checkpoint: bytes, mappings and protection.
+    pub fn restore(&mut self) {
+        while let Some(change) = self.journal.changes.pop() {
+            match change {
+                Change::Bytes { offset, len, replaced, .. } => {
+                    let old = &self.journal.replaced[replaced..replaced + len];
+                    self.store[offset..offset + len].copy_from_slice(old);
+                }
+                Change::Layout { index, inserted, removed, stored } => {
+                    self.regions.replace(index..index + inserted, &removed);
+                    self.store.truncate(stored);
+                }
+            }
+        }
+        self.checkpoint();
+    }
+
+    /// Whether nothing was changed since the checkpoint, not even by writing what was there.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        self.journal.changes.is_empty()
+    }
+
+    /// The writes that came through the door since the checkpoint, in order.
+    #[must_use]
+    pub fn writes(&self) -> &[Write] {
+        &self.journal.writes
+    }
+
+    /// The bytes that one of [`AddressSpace::writes`] replaced.
+    ///
+    /// # Panics
+    /// When the write is from before the checkpoint.
+    #[must_use]
+    pub fn replaced(&self, write: Write) -> &[u8] {
+        &self.journal.replaced[write.replaced..write.replaced + write.len]
+    }
+
+    /// The bytes that differ from the checkpoint, whoever changed them, in order of address. Bytes
+    /// of pages that were unmapped since are not among them.
+    #[must_use]
+    pub fn differences(&self) -> Vec<Difference> {
+        let mut first = BTreeMap::new();
+        for change in &self.journal.changes {
+            if let Change::Bytes { at, offset, len, replaced } = *change {
+                for index in 0..len {
+                    let was = self.journal.replaced[replaced + index];
+                    first.entry(offset + index).or_insert((at + index as u64, was));
+                }
+            }
+        }
+        let mut found: Vec<Difference> = first
+            .into_iter()
+            .filter(|(offset, (at, was))| self.store[*offset] != *was && self.is_at(*at, *offset))
+            .map(|(offset, (at, was))| Difference {
+                at: Address::new(at),
+                was,
+                is: self.store[offset],
+            })
+            .collect();
+        found.sort_by_key(|difference| difference.at);
+        found
+    }
+
+    /// Whether the byte at this place in the store is still what the address shows.
+    fn is_at(&self, at: u64, offset: usize) -> bool {
+        self.regions.get(at).is_some_and(|region| match region.backing {
+            Backing::Stored(start) => start + (at - region.start) as usize == offset,
+            Backing::Untouched(_) => false,
+        })
+    }
+}

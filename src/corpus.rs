@@ -1,0 +1,118 @@
+//! Scenario files on disk: finding them, running them all, and telling the result in one line
+//! each. The folder of a file is its verdict, and is held against what the file expects.
+
+use std::path::{Path, PathBuf};
+
+use softdock_attach::Outcome;
+
+use crate::run::{Run, Stage, Unbuildable};
+use crate::scenario::{self, Attach, Mistake, Scenario};
+use crate::trace::Trace;
+
+/// Depth of folders searched.
+const DEPTH_MAX: usize = 16;
+
+/// A scenario file that was read.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its path below the folder that was searched, without `.ron`: `attach/two-threads`.
+    pub name: String,
+    /// What it says.
+    pub scenario: Scenario,
+    text: String,
+}
+
+/// Finds all scenario files below these paths, in order of name; files may be named themselves.
+///
+/// # Errors
+/// When a path does not exist or a folder cannot be read.
+pub fn find(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Mistake> {
+    let mut found = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            walk(path, path, DEPTH_MAX, &mut found)?;
+        } else if path.exists() {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            found.push((path.clone(), name));
+        } else {
+            let message = "no such file or folder, expected a scenario or a folder of them";
+            return Err(Mistake::whole(path, message));
+        }
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+fn walk(
+    root: &Path,
+    folder: &Path,
+    depth: usize,
+    found: &mut Vec<(PathBuf, String)>,
+) -> Result<(), Mistake> {
+    let failed = |error| Mistake::whole(folder, error);
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() && depth > 0 {
+            walk(root, &path, depth - 1, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "ron") {
+            let name = path.with_extension("");
+            let name = name.strip_prefix(root).unwrap_or(&name).to_string_lossy().into_owned();
+            found.push((path, name.replace('\\', "/")));
+        }
+    }
+    Ok(())
+}
+
+/// Reads one scenario file.
+///
+/// # Errors
+/// The first mistake in it.
+pub fn load(path: &Path, name: &str) -> Result<Entry, Mistake> {
+    let (scenario, text) = scenario::read(path)?;
+    Ok(Entry { path: path.into(), name: name.into(), scenario, text })
+}
+
+impl Entry {
+    /// Builds the scenario's process.
+    ///
+    /// # Errors
+    /// When it cannot exist, with the place in the file that is most likely why.
+    pub fn stage(&self) -> Result<Stage<'_>, Mistake> {
+        let Scenario::Attach(attach) = &self.scenario;
+        self.check_folder(attach)?;
+        Stage::new(attach).map_err(|Unbuildable { token, message }| {
+            Mistake::near(&self.path, &self.text, token, message)
+        })
+    }
+
+    /// Runs it once.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn run(&self, trace: Trace) -> Result<Run, Mistake> {
+        Ok(self.stage()?.run(trace))
+    }
+
+    /// The folder is the verdict: `attach/` succeeds, `refuse/` looks and does not touch, and
+    /// `survive/` is struck by faults.
+    fn check_folder(&self, attach: &Attach) -> Result<(), Mistake> {
+        let outcome = attach.expect.outcome.0;
+        let (fits, expected) = match self.name.split('/').next() {
+            Some("attach") => (outcome.is_success(), "a success"),
+            Some("refuse") => {
+                let refused = outcome == Outcome::Refused;
+                (refused && attach.faults.is_empty(), "the outcome `refused`, and no faults")
+            }
+            Some("survive") => (!attach.faults.is_empty(), "at least one fault"),
+            _ => (true, ""),
+        };
+        if fits {
+            return Ok(());
+        }
+        let message = format!("a scenario in this folder expects {expected}");
+        Err(Mistake::near(&self.path, &self.text, "expect", message))
+    }
+}

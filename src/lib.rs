@@ -1,0 +1,24 @@
+//! The director: scenario files, the virtual world they make, the judge, and the live process
+//! behind the same engine. The engine itself is `softdock-attach`; the worlds it is tested in are
+//! `softdock-memory` and `softdock-cpython`.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`scenario`] | the grammar of scenario files |
+//! | [`world`] | a fake process, faults, moves: what the engine sees |
+//! | [`oracle`] | the truth, and what must never happen |
+//! | [`run`] | one scenario, attempted and judged |
+//! | [`corpus`] | all scenarios of some folders |
+//! | [`trace`] | what happened, for a person |
+//! | [`report`] | what an attempt came to, as JSON and as text |
+//! | `live` | a real process behind the engine |
+
+pub mod corpus;
+#[cfg(target_os = "linux")]
+pub mod live;
+pub mod oracle;
+pub mod report;
+pub mod run;
+pub mod scenario;
+pub mod trace;
+pub mod world;

@@ -1,0 +1,238 @@
+//! The judge: knows the truth about the fake process and nothing about the engine but its report.
+//! It shares no code with the engine and reads the world's own books, never damaged memory.
+//!
+//! A run is a **false positive** if any of these happens:
+//!
+//! 1. the engine reports an armed or consumed attach, and the target is not armed with, and has
+//!    not run, exactly that script in that thread ([`Violation::FalseSuccess`]);
+//! 2. it writes a byte outside the three true fields of one true, live thread state
+//!    ([`Violation::StrayWrite`]);
+//! 3. it reports a refusal or failure and leaves the target armed without saying so
+//!    ([`Violation::SilentlyArmed`]);
+//! 4. it reports another thread or interpreter than the one it wrote to
+//!    ([`Violation::WrongTarget`]).
+//!
+//! The other violations are promises about how it does what it does.
+
+use std::fmt;
+
+use softdock_attach::{Left, Outcome, Report, Undo};
+use softdock_cpython::{LiveThread, Place, Process, ThreadKey};
+use softdock_process::Address;
+
+/// Accesses that no attempt on a scenario's process needs: lists are short there.
+const ACCESSES_MAX: u32 = 100_000;
+
+/// A promise broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// False positive 1.
+    FalseSuccess,
+    /// False positive 2.
+    StrayWrite {
+        /// Where the write started.
+        at: Address,
+        /// How many bytes landed.
+        len: usize,
+    },
+    /// False positive 3.
+    SilentlyArmed,
+    /// False positive 4.
+    WrongTarget,
+    /// Bytes were written, yet the engine says that it refused, or only planned.
+    WroteAndRefused,
+    /// The pending flag was set before path and NUL were complete.
+    FlagBeforePath,
+    /// The event bit was set before the pending flag.
+    BreakerBeforeFlag,
+    /// Event bits that the target had set were cleared.
+    LostEvents(u8),
+    /// The engine says that it undid everything, and memory differs.
+    NotRestored,
+    /// The engine concluded this often instead of once.
+    Conclusions(u32),
+    /// The engine made this many accesses.
+    TooManyAccesses(u32),
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Violation::FalseSuccess => f.write_str(
+                "false positive: success is reported, but the target neither has run the script \
+                 nor will",
+            ),
+            Violation::StrayWrite { at, len } => {
+                write!(f, "false positive: {len} bytes written at {at}, outside any request field")
+            }
+            Violation::SilentlyArmed => f.write_str(
+                "false positive: no success is reported, but the target will run the script",
+            ),
+            Violation::WrongTarget => {
+                f.write_str("false positive: another thread is reported than was written to")
+            }
+            Violation::WroteAndRefused => f.write_str("a refusal after bytes were written"),
+            Violation::FlagBeforePath => {
+                f.write_str("the pending flag was set before the path was complete")
+            }
+            Violation::BreakerBeforeFlag => {
+                f.write_str("the event bit was set before the pending flag")
+            }
+            Violation::LostEvents(bits) => write!(f, "event bits {bits:#04x} were lost"),
+            Violation::NotRestored => {
+                f.write_str("everything is reported undone, but memory differs")
+            }
+            Violation::Conclusions(count) => write!(f, "{count} conclusions instead of one"),
+            Violation::TooManyAccesses(count) => write!(f, "{count} accesses"),
+        }
+    }
+}
+
+/// Watches the writes as they land.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    script: Vec<u8>,
+    violations: Vec<Violation>,
+    written: Option<ThreadKey>,
+    landed: bool,
+    armed: bool,
+}
+
+impl Watch {
+    /// A watch over an attempt to run this script.
+    #[must_use]
+    pub fn new(script: &[u8]) -> Watch {
+        Watch {
+            script: script.to_vec(),
+            violations: Vec::new(),
+            written: None,
+            landed: false,
+            armed: false,
+        }
+    }
+
+    /// These bytes are about to land.
+    pub(crate) fn writing(&mut self, process: &Process, at: Address, bytes: &[u8]) {
+        let Some(last) = bytes.len().checked_sub(1) else { return };
+        self.landed = true;
+        let end = at.checked_add(last as u64).unwrap_or(at);
+        let place = process.place(at);
+        if place != process.place(end) {
+            return self.violations.push(Violation::StrayWrite { at, len: bytes.len() });
+        }
+        match place {
+            Place::Elsewhere => {
+                self.violations.push(Violation::StrayWrite { at, len: bytes.len() });
+            }
+            Place::Path(key) => self.wrote_to(key),
+            Place::Pending(key) => self.setting_flag(process, key, bytes),
+            Place::Breaker(key) => self.setting_breaker(process, key, at, bytes),
+        }
+    }
+
+    fn wrote_to(&mut self, key: ThreadKey) {
+        if *self.written.get_or_insert(key) != key {
+            self.violations.push(Violation::WrongTarget);
+        }
+    }
+
+    fn setting_flag(&mut self, process: &Process, key: ThreadKey, bytes: &[u8]) {
+        self.wrote_to(key);
+        if bytes.first() != Some(&1) {
+            return;
+        }
+        self.armed = true;
+        let Some(live) = process.thread(key) else { return };
+        let path = process.memory().peek(live.path.at, self.script.len() + 1);
+        let complete =
+            path.is_ok_and(|path| path.strip_suffix(&[0]).is_some_and(|path| path == self.script));
+        if !complete {
+            self.violations.push(Violation::FlagBeforePath);
+        }
+    }
+
+    fn setting_breaker(&mut self, process: &Process, key: ThreadKey, at: Address, bytes: &[u8]) {
+        self.wrote_to(key);
+        if !self.armed {
+            self.violations.push(Violation::BreakerBeforeFlag);
+        }
+        let before = process.memory().peek(at, bytes.len()).unwrap_or_default();
+        if let (Some(before), Some(after)) = (before.first(), bytes.first())
+            && before & !after != 0
+        {
+            self.violations.push(Violation::LostEvents(before & !after));
+        }
+    }
+
+    /// Judges the whole attempt. `moved` says whether the target did anything by itself.
+    #[must_use]
+    pub fn judge(
+        &self,
+        process: &Process,
+        report: &Report,
+        conclusions: u32,
+        accesses: u32,
+        moved: bool,
+    ) -> Vec<Violation> {
+        let mut violations = self.violations.clone();
+        let success =
+            matches!(report.outcome, Outcome::Armed | Outcome::ArmedNoBit | Outcome::Consumed);
+        if success {
+            violations.extend(self.judge_success(process, report));
+        } else if self.armed && report.left == Left::Nothing && self.will_run(process) {
+            violations.push(Violation::SilentlyArmed);
+        }
+        if self.landed && matches!(report.outcome, Outcome::Refused | Outcome::Planned) {
+            violations.push(Violation::WroteAndRefused);
+        }
+        if report.undo == Some(Undo::Clean) && !moved && !self.is_restored(process, report) {
+            violations.push(Violation::NotRestored);
+        }
+        if conclusions != 1 {
+            violations.push(Violation::Conclusions(conclusions));
+        }
+        if accesses > ACCESSES_MAX {
+            violations.push(Violation::TooManyAccesses(accesses));
+        }
+        violations
+    }
+
+    /// A success must be true of exactly the thread that is reported.
+    fn judge_success(&self, process: &Process, report: &Report) -> Option<Violation> {
+        let Some(key) = self.written else { return Some(Violation::FalseSuccess) };
+        let ran = process.runs().iter().find(|run| run.thread == key && run.path == self.script);
+        let live = process.thread(key);
+        let armed = process.armed(key).as_ref() == Some(&self.script);
+        if !armed && ran.is_none() {
+            return Some(Violation::FalseSuccess);
+        }
+        let told = report.thread.zip(report.interpreter);
+        let (thread, interpreter) = told?;
+        let is = |live: LiveThread| {
+            live.at == thread.at
+                && i64::try_from(live.native) == Ok(thread.id)
+                && live.interpreter == interpreter.id
+                && process.interpreter(interpreter.id).is_some_and(|i| i.at == interpreter.at)
+        };
+        let right = match (live, ran) {
+            (Some(live), _) => is(live),
+            (None, Some(run)) => run.at == thread.at,
+            (None, None) => false,
+        };
+        (!right).then_some(Violation::WrongTarget)
+    }
+
+    /// Whether any thread will run the script at its next chance.
+    fn will_run(&self, process: &Process) -> bool {
+        process.threads().any(|live| process.armed(live.key).as_ref() == Some(&self.script))
+    }
+
+    /// Whether nothing differs but an event bit, which CPython clears by itself.
+    fn is_restored(&self, process: &Process, report: &Report) -> bool {
+        let Some(live) = self.written.and_then(|key| process.thread(key)) else { return true };
+        let meant = report.outcome == Outcome::Cancelled;
+        process.memory().differences().iter().all(|difference| {
+            live.breaker.contains(difference.at) || meant && live.pending.contains(difference.at)
+        })
+    }
+}

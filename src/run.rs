@@ -1,0 +1,334 @@
+//! A run: a scenario is made into a process once, and attempted as often as one likes. Each
+//! attempt starts from the same bytes, drives the real engine, and is judged twice: by the oracle,
+//! who knows the truth, and by what the scenario expects.
+
+use std::fmt;
+
+use softdock_attach::{
+    CachedThread, Config, Outcome, Reason, Report, Request, Site, TableDigest, ThreadChoice,
+};
+use softdock_cpython::{MoveError, Process};
+use softdock_memory::Protection;
+use softdock_process::Address;
+
+use crate::oracle::Violation;
+use crate::scenario::place::{InterpreterField, ThreadField};
+use crate::scenario::{
+    Attach, Cache, Damage, Expect, FaultKind, Place, Settings, Thread as ThreadSetting,
+};
+use crate::trace::Trace;
+use crate::world::{World, key, perform};
+
+/// A scenario that cannot be built, and the text in the file that is most likely why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unbuildable {
+    /// A field or value of the file.
+    pub token: &'static str,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl Unbuildable {
+    fn new(token: &'static str, message: impl fmt::Display) -> Unbuildable {
+        Unbuildable { token, message: message.to_string() }
+    }
+}
+
+/// A scenario made into a process, ready to be attempted.
+pub struct Stage<'s> {
+    scenario: &'s Attach,
+    process: Process,
+    config: Config,
+    cached: Option<CachedThread>,
+}
+
+/// What one attempt came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The engine's own report.
+    pub report: Report,
+    /// What happened, access by access.
+    pub trace: Trace,
+    /// Promises the engine broke.
+    pub violations: Vec<Violation>,
+    /// What came out otherwise than the scenario expects.
+    pub mismatches: Vec<String>,
+    /// How often the engine touched the target or asked about it.
+    pub accesses: u32,
+    /// The sites it made accesses at.
+    pub sites: Vec<Site>,
+    /// How often the target has taken the script.
+    pub runs: usize,
+}
+
+impl Run {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.violations.is_empty() && self.mismatches.is_empty()
+    }
+}
+
+impl<'s> Stage<'s> {
+    /// Builds the process of a scenario, lets an earlier attach happen if there is to be a cache
+    /// entry, and does the damage.
+    ///
+    /// # Errors
+    /// When no such process can exist, or a place that is named in it does not.
+    pub fn new(scenario: &'s Attach) -> Result<Stage<'s>, Unbuildable> {
+        let process = Process::new(&scenario.process.spec());
+        let mut process = process.map_err(|error| Unbuildable::new("process", error))?;
+        let config = config(scenario, &process)?;
+        let cached = match &scenario.cache {
+            Some(cache) => Some(remember(cache, &mut process, &config)?),
+            None => None,
+        };
+        for damage in &scenario.damage {
+            do_damage(&mut process, damage)?;
+        }
+        process.checkpoint();
+        Ok(Stage { scenario, process, config, cached })
+    }
+
+    /// Attempts it once, from the start.
+    pub fn run(&mut self, trace: Trace) -> Run {
+        self.process.restore();
+        let script = self.scenario.script.as_bytes();
+        let before = self.process.runs().len();
+        let faults = &self.scenario.faults;
+        let mut world = World::new(&mut self.process, faults, &self.scenario.waits, script, trace);
+        let report = if self.scenario.config.cancel {
+            softdock_attach::cancel(&mut world, &self.config, Some(script), self.cached)
+        } else {
+            let request = Request { script, cached: self.cached };
+            softdock_attach::attach(&mut world, &self.config, request)
+        };
+        finish(self.scenario, world, report, before)
+    }
+}
+
+fn finish(scenario: &Attach, mut world: World<'_>, report: Report, before: usize) -> Run {
+    let is_move = |kind: &FaultKind| matches!(kind, FaultKind::Move(_));
+    let moved = !scenario.waits.is_empty() || scenario.faults.iter().any(|f| is_move(&f.kind));
+    let (conclusions, accesses) = (world.conclusions(), world.accesses());
+    let violations = world.watch.judge(world.process(), &report, conclusions, accesses, moved);
+    let ran = world.process().runs().get(before..).unwrap_or_default();
+    let runs = ran.iter().filter(|run| run.path == scenario.script.as_bytes()).count();
+    let mut mismatches = compare(&scenario.expect, &report, runs);
+    for nth in world.unstruck() {
+        let fault = &scenario.faults[nth];
+        let (site, hit) = (fault.site.0, fault.hit);
+        mismatches.push(format!("fault {} at {site} hit {hit} never struck", nth + 1));
+    }
+    if let Some(error) = world.impossible() {
+        mismatches.push(format!("a move was impossible: {error}"));
+    }
+    let sites = world.sites().collect();
+    let trace = std::mem::take(&mut world.trace);
+    Run { report, trace, violations, mismatches, accesses, sites, runs }
+}
+
+fn compare(expect: &Expect, report: &Report, runs: usize) -> Vec<String> {
+    let mut differences = Vec::new();
+    let mut differ = |what: &str, found: Option<String>, expected: Option<String>| {
+        if expected.is_some() && found != expected {
+            let told = |value: Option<String>| value.unwrap_or_else(|| "none".into());
+            let (found, expected) = (told(found), told(expected));
+            differences.push(format!("{what} is {found}, expected {expected}"));
+        }
+    };
+    let text = |name: &'static str| Some(name.to_string());
+    differ("outcome", text(report.outcome.name()), text(expect.outcome.0.name()));
+    differ("site", text(report.site.name()), text(expect.site.0.name()));
+    let reason = report.reason.map(Reason::name);
+    if matches!(report.outcome, Outcome::Refused | Outcome::Failed) || expect.reason.is_some() {
+        let expected = expect.reason.map_or("given in `expect`", |reason| reason.0);
+        differ("reason", reason.map(str::to_string), text(expected));
+    }
+    let name = |name: &'static str| name.to_string();
+    differ(
+        "parse_mode",
+        report.parse_mode.map(|mode| name(mode.name())),
+        expect.parse_mode.map(|mode| name(mode.0.name())),
+    );
+    differ(
+        "proof",
+        report.proof.map(|proof| name(proof.name())),
+        expect.proof.map(|proof| name(proof.0.name())),
+    );
+    differ(
+        "thread",
+        report.thread.map(|thread| thread.id.to_string()),
+        expect.thread.map(|id| id.to_string()),
+    );
+    differ(
+        "interpreter",
+        report.interpreter.map(|interpreter| interpreter.id.to_string()),
+        expect.interpreter.map(|id| id.to_string()),
+    );
+    differ("cache", text(report.cache.name()), expect.cache.map(|used| name(used.0.name())));
+    differ(
+        "undo",
+        report.undo.map(|undo| name(undo.name())),
+        expect.undo.map(|undo| name(undo.0.name())),
+    );
+    differ("left", text(report.left.name()), expect.left.map(|left| name(left.0.name())));
+    differ("runs", Some(runs.to_string()), expect.runs.map(|runs| runs.to_string()));
+    differences
+}
+
+/// The settings: environment variables first, then what the scenario says itself.
+fn config(scenario: &Attach, process: &Process) -> Result<Config, Unbuildable> {
+    let variables = scenario.variables.iter().map(|(name, value)| (&**name, &**value));
+    let (mut config, warnings) = Config::from_variables(variables);
+    if let Some(warning) = warnings.first() {
+        return Err(Unbuildable::new("variables", warning));
+    }
+    let Settings { thread, interpreter, dry_run, allow_unproven, confirm, forced_thread, .. } =
+        &scenario.config;
+    config.thread = match thread {
+        ThreadSetting::Main => ThreadChoice::Main,
+        ThreadSetting::Any => ThreadChoice::Any,
+        ThreadSetting::Native(native) => ThreadChoice::Native(*native),
+    };
+    config.interpreter = *interpreter;
+    config.write &= !dry_run;
+    config.allow_unproven = *allow_unproven;
+    config.confirm = *confirm;
+    if let Some(place) = forced_thread {
+        config.forced_thread = Some(address(process, place, "forced_thread")?);
+    }
+    Ok(config)
+}
+
+/// Really attaches, lets the target take the script, and returns what that attach remembered.
+fn remember(
+    cache: &Cache,
+    process: &mut Process,
+    config: &Config,
+) -> Result<CachedThread, Unbuildable> {
+    let unbuildable = |error: &dyn fmt::Display| Unbuildable::new("cache", error);
+    let script = b"/tmp/earlier.py";
+    let mut world = World::new(process, &[], &[], script, Trace::off());
+    let config = Config { forced_thread: None, write: true, ..config.clone() };
+    let request = Request { script, cached: None };
+    let report = softdock_attach::attach(&mut world, &config, request);
+    let cached = report.cacheable.filter(|_| report.outcome.is_success());
+    let mut cached = cached.ok_or_else(|| unbuildable(&report.summary()))?;
+    let native = report.thread.map_or(0, |thread| thread.id.cast_unsigned());
+    let take = |process: &mut Process| -> Result<(), MoveError> {
+        process.poll(key(process, native)?)?;
+        cache.since.iter().try_for_each(|actor| perform(process, actor))
+    };
+    take(process).map_err(|error| unbuildable(&error))?;
+    if cache.other_process {
+        cached.process.started -= 1;
+    }
+    if cache.other_table {
+        cached.table = TableDigest::of(b"another table");
+    }
+    if let Some(place) = &cache.thread {
+        cached.thread = address(process, place, "cache")?;
+    }
+    Ok(cached)
+}
+
+fn do_damage(process: &mut Process, damage: &Damage) -> Result<(), Unbuildable> {
+    let at = |process: &Process, place| address(process, place, "damage");
+    let poke = |process: &mut Process, at, bytes: &[u8]| {
+        let poked = process.memory_mut().poke(at, bytes);
+        poked.map_err(|error| Unbuildable::new("damage", error))
+    };
+    match damage {
+        Damage::Word(place, value) => {
+            let at = at(process, place)?;
+            poke(process, at, &value.to_le_bytes())
+        }
+        Damage::Half(place, value) => {
+            let at = at(process, place)?;
+            poke(process, at, &value.to_le_bytes())
+        }
+        Damage::Point(from, to) => {
+            let (from, to) = (at(process, from)?, at(process, to)?);
+            poke(process, from, &to.get().to_le_bytes())
+        }
+        Damage::Bytes(place, bytes) => {
+            let at = at(process, place)?;
+            poke(process, at, bytes)
+        }
+        Damage::Fill(place, len, byte) => {
+            let at = at(process, place)?;
+            let len = usize::try_from(*len).unwrap_or(usize::MAX).min(1 << 20);
+            poke(process, at, &vec![*byte; len])
+        }
+        Damage::Unmap(place, pages) => {
+            let (start, len) = whole_pages(at(process, place)?, *pages);
+            let done = process.memory_mut().unmap(start, len);
+            done.map_err(|error| Unbuildable::new("Unmap", error))
+        }
+        Damage::ReadOnly(place, pages) => {
+            let (start, len) = whole_pages(at(process, place)?, *pages);
+            let done = process.memory_mut().protect(start, len, Protection::ReadOnly);
+            done.map_err(|error| Unbuildable::new("ReadOnly", error))
+        }
+    }
+}
+
+fn whole_pages(at: Address, pages: u64) -> (Address, u64) {
+    let page = softdock_memory::PAGE_BYTES;
+    (Address::new(at.get() / page * page), pages.saturating_mul(page))
+}
+
+/// Where a place is, by the true layout.
+fn address(process: &Process, place: &Place, token: &'static str) -> Result<Address, Unbuildable> {
+    let found = match place {
+        Place::Slab(word) => process.word_at(word.0),
+        Place::Runtime(offset) => process.runtime().checked_add(*offset),
+        Place::InterpretersHead => {
+            process.field_at(process.runtime(), "runtime_state.interpreters_head")
+        }
+        Place::FinalizingWord => process.field_at(process.runtime(), "runtime_state.finalizing"),
+        Place::Interpreter(id) => process.interpreter(*id).map(|live| live.at),
+        Place::InterpreterField(id, field) => process
+            .interpreter(*id)
+            .and_then(|live| process.field_at(live.at, interpreter_word(*field))),
+        Place::Thread(native) => thread(process, *native).map(|live| live.at),
+        Place::ThreadField(native, field) => {
+            thread(process, *native).and_then(|live| thread_field(process, live, *field))
+        }
+        Place::Address(value) => Some(Address::new(*value)),
+    };
+    found.ok_or_else(|| Unbuildable::new(token, format!("the process has no {place:?}")))
+}
+
+fn thread(process: &Process, native: u64) -> Option<softdock_cpython::LiveThread> {
+    key(process, native).ok().and_then(|key| process.thread(key))
+}
+
+fn interpreter_word(field: InterpreterField) -> &'static str {
+    match field {
+        InterpreterField::Id => "interpreter_state.id",
+        InterpreterField::Next => "interpreter_state.next",
+        InterpreterField::ThreadsHead => "interpreter_state.threads_head",
+        InterpreterField::ThreadsMain => "interpreter_state.threads_main",
+        InterpreterField::RemoteDebuggingEnabled => "debugger_support.remote_debugging_enabled",
+    }
+}
+
+fn thread_field(
+    process: &Process,
+    live: softdock_cpython::LiveThread,
+    field: ThreadField,
+) -> Option<Address> {
+    let word = match field {
+        ThreadField::Prev => "thread_state.prev",
+        ThreadField::Next => "thread_state.next",
+        ThreadField::Interp => "thread_state.interp",
+        ThreadField::NativeThreadId => "thread_state.native_thread_id",
+        ThreadField::Status => "thread_state.status",
+        ThreadField::EvalBreaker => return Some(live.breaker.at),
+        ThreadField::PendingCall => return Some(live.pending.at),
+        ThreadField::ScriptPath => return Some(live.path.at),
+    };
+    process.field_at(live.at, word)
+}

@@ -1,0 +1,157 @@
+//! Scenario files: which process, what is damaged, which faults strike, what must come out.
+//!
+//! A scenario is plain data in RON. Unknown names are refused while reading, with line, column and
+//! what was expected; whatever does not matter to a scenario has a default, so that a field bug
+//! fits in twenty lines. `scenarios/README.md` tells every field. This module knows the grammar;
+//! what a scenario does is told in [`crate::world`] and [`crate::run`].
+
+pub mod fault;
+pub mod names;
+pub mod place;
+pub mod process;
+mod read;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+pub use fault::{Actor, Fault, FaultKind};
+pub use place::{Damage, Place};
+pub use process::Process;
+pub use read::{Mistake, read};
+
+use names::{
+    CacheName, LeftName, OutcomeName, ParseModeName, ProofName, ReasonName, SiteName, UndoName,
+};
+
+/// One scenario file.
+#[derive(Clone, Debug, Deserialize)]
+pub enum Scenario {
+    /// An attempt to attach to a CPython process.
+    Attach(Box<Attach>),
+}
+
+/// An attempt to attach to a CPython process.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attach {
+    /// What this is about, in one sentence.
+    pub about: String,
+    /// Where it was seen in the field: `python/cpython#144563`.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// The process; a healthy 3.14.10 with one thread by default.
+    #[serde(default)]
+    pub process: Process,
+    /// What is changed in its memory before the attempt: lies, not behaviour.
+    #[serde(default)]
+    pub damage: Vec<Damage>,
+    /// The script to run.
+    #[serde(default = "default_script")]
+    pub script: String,
+    /// Settings of the attempt.
+    #[serde(default)]
+    pub config: Settings,
+    /// Environment variables of the attacher.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// What an earlier attach remembered.
+    #[serde(default)]
+    pub cache: Option<Cache>,
+    /// What goes wrong on the way.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+    /// What the target does each time the engine waits for it; then the deadline passes.
+    #[serde(default)]
+    pub waits: Vec<Actor>,
+    /// What must come out.
+    pub expect: Expect,
+}
+
+fn default_script() -> String {
+    "/tmp/attach.py".into()
+}
+
+/// Settings of the attempt, on top of the environment variables.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Which thread shall run the script.
+    pub thread: Thread,
+    /// Which interpreter, by its id.
+    pub interpreter: i64,
+    /// Do everything up to the first write.
+    pub dry_run: bool,
+    /// Write on the structural proof alone.
+    pub allow_unproven: bool,
+    /// Wait for the target to take the script.
+    pub confirm: bool,
+    /// Use this thread's state instead of looking for one.
+    pub forced_thread: Option<Place>,
+    /// Instead of attaching, take back a pending request.
+    pub cancel: bool,
+}
+
+/// Which thread shall run the script.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub enum Thread {
+    /// The main thread.
+    #[default]
+    Main,
+    /// One that is executing, else the main one.
+    Any,
+    /// The one of this native id.
+    Native(u64),
+}
+
+/// What an earlier attach to the same process remembered: it is made by really attaching, before
+/// any damage is done, to the process as the scenario describes it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cache {
+    /// The entry is of a process with the same pid that started earlier.
+    pub other_process: bool,
+    /// The entry names this thread state instead.
+    pub thread: Option<Place>,
+    /// The entry was made of another table.
+    pub other_table: bool,
+    /// What the process did since.
+    pub since: Vec<Actor>,
+}
+
+/// What must come out. Only what is given is compared.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// The verdict.
+    pub outcome: OutcomeName,
+    /// Where it was reached.
+    pub site: SiteName,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<ReasonName>,
+    /// Which mode of parsing accepted the table.
+    #[serde(default)]
+    pub parse_mode: Option<ParseModeName>,
+    /// How the layout was proved.
+    #[serde(default)]
+    pub proof: Option<ProofName>,
+    /// Native id of the thread chosen.
+    #[serde(default)]
+    pub thread: Option<i64>,
+    /// Id of the interpreter chosen.
+    #[serde(default)]
+    pub interpreter: Option<i64>,
+    /// What became of the cache entry.
+    #[serde(default)]
+    pub cache: Option<CacheName>,
+    /// What became of the writes.
+    #[serde(default)]
+    pub undo: Option<UndoName>,
+    /// What is left in the target.
+    #[serde(default)]
+    pub left: Option<LeftName>,
+    /// How often the target has run the script by the end.
+    #[serde(default)]
+    pub runs: Option<usize>,
+}
