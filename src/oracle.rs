@@ -90,25 +90,19 @@ impl fmt::Display for Violation {
 
 /// Watches the writes as they land.
 #[derive(Clone, Debug)]
-pub struct Watch {
-    script: Vec<u8>,
+pub struct Watch<'s> {
+    script: &'s [u8],
     violations: Vec<Violation>,
     written: Option<ThreadKey>,
     landed: bool,
     armed: bool,
 }
 
-impl Watch {
+impl<'s> Watch<'s> {
     /// A watch over an attempt to run this script.
     #[must_use]
-    pub fn new(script: &[u8]) -> Watch {
-        Watch {
-            script: script.to_vec(),
-            violations: Vec::new(),
-            written: None,
-            landed: false,
-            armed: false,
-        }
+    pub fn new(script: &'s [u8]) -> Watch<'s> {
+        Watch { script, violations: Vec::new(), written: None, landed: false, armed: false }
     }
 
     /// These bytes are about to land.
@@ -202,7 +196,7 @@ impl Watch {
         let Some(key) = self.written else { return Some(Violation::FalseSuccess) };
         let ran = process.runs().iter().find(|run| run.thread == key && run.path == self.script);
         let live = process.thread(key);
-        let armed = process.armed(key).as_ref() == Some(&self.script);
+        let armed = process.armed(key).as_deref() == Some(self.script);
         if !armed && ran.is_none() {
             return Some(Violation::FalseSuccess);
         }
@@ -224,7 +218,7 @@ impl Watch {
 
     /// Whether any thread will run the script at its next chance.
     fn will_run(&self, process: &Process) -> bool {
-        process.threads().any(|live| process.armed(live.key).as_ref() == Some(&self.script))
+        process.threads().any(|live| process.armed(live.key).as_deref() == Some(self.script))
     }
 
     /// Whether nothing differs but an event bit, which CPython clears by itself.

@@ -5,7 +5,8 @@
 use std::fmt;
 
 use softdock_attach::{
-    CachedThread, Config, Outcome, Reason, Report, Request, Site, TableDigest, ThreadChoice,
+    CachedThread, Config, Outcome, ParseMode, Proof, Reason, Report, Request, Site, TableDigest,
+    ThreadChoice, Undo,
 };
 use softdock_cpython::{MoveError, Process};
 use softdock_memory::Protection;
@@ -55,8 +56,8 @@ pub struct Run {
     pub mismatches: Vec<String>,
     /// How often the engine touched the target or asked about it.
     pub accesses: u32,
-    /// The sites it made accesses at.
-    pub sites: Vec<Site>,
+    /// How many accesses it made at each site, in the order of [`Site::ALL`].
+    pub hits: [u32; Site::ALL.len()],
     /// How often the target has taken the script.
     pub runs: usize,
 }
@@ -123,58 +124,48 @@ fn finish(scenario: &Attach, mut world: World<'_>, report: Report, before: usize
     if let Some(error) = world.impossible() {
         mismatches.push(format!("a move was impossible: {error}"));
     }
-    let sites = world.sites().collect();
+    let hits = world.hits();
     let trace = std::mem::take(&mut world.trace);
-    Run { report, trace, violations, mismatches, accesses, sites, runs }
+    Run { report, trace, violations, mismatches, accesses, hits, runs }
 }
 
+/// What came out otherwise than expected, told only where something did: this is on the way of
+/// every run.
 fn compare(expect: &Expect, report: &Report, runs: usize) -> Vec<String> {
+    let needs_reason = matches!(report.outcome, Outcome::Refused | Outcome::Failed);
+    let unexplained = needs_reason.then_some("given in `expect`");
     let mut differences = Vec::new();
-    let mut differ = |what: &str, found: Option<String>, expected: Option<String>| {
-        if expected.is_some() && found != expected {
-            let told = |value: Option<String>| value.unwrap_or_else(|| "none".into());
-            let (found, expected) = (told(found), told(expected));
-            differences.push(format!("{what} is {found}, expected {expected}"));
-        }
-    };
-    let text = |name: &'static str| Some(name.to_string());
-    differ("outcome", text(report.outcome.name()), text(expect.outcome.0.name()));
-    differ("site", text(report.site.name()), text(expect.site.0.name()));
-    let reason = report.reason.map(Reason::name);
-    if matches!(report.outcome, Outcome::Refused | Outcome::Failed) || expect.reason.is_some() {
-        let expected = expect.reason.map_or("given in `expect`", |reason| reason.0);
-        differ("reason", reason.map(str::to_string), text(expected));
-    }
-    let name = |name: &'static str| name.to_string();
-    differ(
-        "parse_mode",
-        report.parse_mode.map(|mode| name(mode.name())),
-        expect.parse_mode.map(|mode| name(mode.0.name())),
-    );
-    differ(
-        "proof",
-        report.proof.map(|proof| name(proof.name())),
-        expect.proof.map(|proof| name(proof.0.name())),
-    );
-    differ(
-        "thread",
-        report.thread.map(|thread| thread.id.to_string()),
-        expect.thread.map(|id| id.to_string()),
-    );
-    differ(
-        "interpreter",
-        report.interpreter.map(|interpreter| interpreter.id.to_string()),
-        expect.interpreter.map(|id| id.to_string()),
-    );
-    differ("cache", text(report.cache.name()), expect.cache.map(|used| name(used.0.name())));
-    differ(
-        "undo",
-        report.undo.map(|undo| name(undo.name())),
-        expect.undo.map(|undo| name(undo.0.name())),
-    );
-    differ("left", text(report.left.name()), expect.left.map(|left| name(left.0.name())));
-    differ("runs", Some(runs.to_string()), expect.runs.map(|runs| runs.to_string()));
+    differ(&mut differences, "outcome", Some(report.outcome.name()), Some(expect.outcome.0.name()));
+    differ(&mut differences, "site", Some(report.site.name()), Some(expect.site.0.name()));
+    let reason = expect.reason.map(|reason| reason.0).or(unexplained);
+    differ(&mut differences, "reason", report.reason.map(Reason::name), reason);
+    let mode = expect.parse_mode.map(|mode| mode.0.name());
+    differ(&mut differences, "parse_mode", report.parse_mode.map(ParseMode::name), mode);
+    let proof = expect.proof.map(|proof| proof.0.name());
+    differ(&mut differences, "proof", report.proof.map(Proof::name), proof);
+    differ(&mut differences, "thread", report.thread.map(|thread| thread.id), expect.thread);
+    let interpreter = report.interpreter.map(|interpreter| interpreter.id);
+    differ(&mut differences, "interpreter", interpreter, expect.interpreter);
+    let cache = expect.cache.map(|used| used.0.name());
+    differ(&mut differences, "cache", Some(report.cache.name()), cache);
+    let undo = expect.undo.map(|undo| undo.0.name());
+    differ(&mut differences, "undo", report.undo.map(Undo::name), undo);
+    let left = expect.left.map(|left| left.0.name());
+    differ(&mut differences, "left", Some(report.left.name()), left);
+    differ(&mut differences, "runs", Some(runs), expect.runs);
     differences
+}
+
+fn differ<T: PartialEq + fmt::Display>(
+    differences: &mut Vec<String>,
+    what: &str,
+    found: Option<T>,
+    expected: Option<T>,
+) {
+    if expected.is_some() && found != expected {
+        let told = |value: Option<T>| value.map_or("none".into(), |value| value.to_string());
+        differences.push(format!("{what} is {}, expected {}", told(found), told(expected)));
+    }
 }
 
 /// The settings: environment variables first, then what the scenario says itself.

@@ -25,7 +25,7 @@ pub struct World<'w> {
     conclusions: u32,
     impossible: Option<MoveError>,
     /// What happened so far, for a judge who knows the truth.
-    pub watch: Watch,
+    pub watch: Watch<'w>,
     /// What happened so far, for a person.
     pub trace: Trace,
 }
@@ -36,7 +36,7 @@ impl<'w> World<'w> {
         process: &'w mut Process,
         faults: &'w [Fault],
         waits: &'w [Actor],
-        script: &[u8],
+        script: &'w [u8],
         trace: Trace,
     ) -> World<'w> {
         World {
@@ -69,9 +69,9 @@ impl<'w> World<'w> {
         self.conclusions
     }
 
-    /// The sites at which the engine made at least one access.
-    pub fn sites(&self) -> impl Iterator<Item = Site> + '_ {
-        Site::ALL.into_iter().zip(self.hits).filter(|(_, hits)| *hits > 0).map(|(site, _)| site)
+    /// How many accesses the engine made at each site, in the order of [`Site::ALL`].
+    pub fn hits(&self) -> [u32; Site::ALL.len()] {
+        self.hits
     }
 
     /// The faults that never struck: the engine did not get as far as they say.

@@ -40,6 +40,8 @@ pub(crate) struct Attempt<'a, H: Host> {
     pub(crate) slab: Vec<u8>,
     /// The thread state as last read.
     pub(crate) state: Vec<u8>,
+    /// The thread state as read before that, where two readings are compared.
+    pub(crate) earlier: Vec<u8>,
     /// Some words of a struct as last read.
     span: Vec<u8>,
     concluded: bool,
@@ -48,15 +50,19 @@ pub(crate) struct Attempt<'a, H: Host> {
 /// Words of one struct at most this far apart, in bytes, are fetched by one read.
 const SPAN_MAX: u64 = 4096;
 
+/// Bytes that hold a known table, thread state or span without growing.
+const BUFFER: usize = 1024;
+
 impl<'a, H: Host> Attempt<'a, H> {
     pub(crate) fn new(host: &'a mut H, config: &'a Config) -> Attempt<'a, H> {
         Attempt {
             host,
             config,
             report: Report::new(),
-            slab: Vec::new(),
-            state: Vec::new(),
-            span: Vec::new(),
+            slab: Vec::with_capacity(BUFFER),
+            state: Vec::with_capacity(BUFFER),
+            earlier: Vec::with_capacity(BUFFER),
+            span: Vec::with_capacity(BUFFER),
             concluded: false,
         }
     }
@@ -159,6 +165,17 @@ impl<'a, H: Host> Attempt<'a, H> {
     /// The thread state as last read, seen through `layout`.
     pub(crate) fn state<'s>(&'s self, layout: &'s Layout) -> State<'s> {
         State { bytes: &self.state, fields: &layout.thread }
+    }
+
+    /// Keeps the thread state last read as [`Attempt::earlier`], to compare the next one with.
+    pub(crate) fn keep_state(&mut self) {
+        core::mem::swap(&mut self.state, &mut self.earlier);
+    }
+
+    /// Whether the last two readings are of the same thread state in the same role.
+    pub(crate) fn is_same_thread(&self, layout: &Layout) -> bool {
+        let earlier = State { bytes: &self.earlier, fields: &layout.thread };
+        self.state(layout).is_same_thread(&earlier)
     }
 
     /// Which process this is.

@@ -9,6 +9,7 @@ use softdock_process::{Address, FoundBy, Identity};
 use crate::ThreadChoice;
 use crate::layout::ParseMode;
 use crate::report::Proof;
+use crate::words::u64_at;
 
 /// A remembered thread state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,16 +44,11 @@ pub struct CachedThread {
 pub struct TableDigest(pub u64, pub u64);
 
 impl TableDigest {
-    /// The digest of a table.
+    /// The digest of a table, which is whole words.
     #[must_use]
     pub fn of(bytes: &[u8]) -> TableDigest {
         let mut lanes = (0x9e37_79b9_7f4a_7c15_u64, 0xc2b2_ae3d_27d4_eb4f_u64);
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            for (to, from) in word.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            let word = u64::from_le_bytes(word);
+        for word in bytes.chunks_exact(8).filter_map(|word| u64_at(word, 0)) {
             lanes.0 = (lanes.0 ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(29);
             lanes.1 =
                 lanes.1.rotate_left(17).wrapping_add(word).wrapping_mul(0x8765_4321_9abc_def1);

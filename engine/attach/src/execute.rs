@@ -14,7 +14,7 @@ use softdock_process::{ErrorKind, ProcessMemory};
 use crate::attempt::{Attempt, Step, Target};
 use crate::plan::{EVAL_PLEASE_STOP, RemoteWritePlan};
 use crate::report::Proof;
-use crate::validate::{PENDING_CLAIMED, PENDING_NONE, PENDING_SET, State, ThreadVerdict};
+use crate::validate::{PENDING_CLAIMED, PENDING_NONE, PENDING_SET, ThreadVerdict};
 use crate::{CacheUse, Flex, Host, ParseMode, Reason, Site};
 
 impl<H: Host> Attempt<'_, H> {
@@ -25,13 +25,7 @@ impl<H: Host> Attempt<'_, H> {
         if state.pending() != Some(PENDING_NONE) {
             return self.refuse(Reason::Busy);
         }
-        match RemoteWritePlan::new(script, target.thread, state) {
-            Ok(plan) => {
-                self.report.plan = Some(plan.clone());
-                Ok(plan)
-            }
-            Err(reason) => self.refuse(reason),
-        }
+        RemoteWritePlan::new(script, target.thread, state).or_else(|reason| self.refuse(reason))
     }
 
     /// The last step before anything is written: whether to stop here because only a rehearsal was
@@ -67,14 +61,11 @@ impl<H: Host> Attempt<'_, H> {
     /// A cached thread was validated a moment ago, against what was remembered: that was the
     /// second look.
     pub(crate) fn recheck(&mut self, target: &Target) -> Step<()> {
-        let before = core::mem::take(&mut self.state);
+        let native = self.state(&target.layout).native();
         let again = self.look_again(target);
         self.at(Site::Recheck);
         let moved = match again {
-            Ok(()) => {
-                let first = State { bytes: &before, fields: &target.layout.thread };
-                !self.state(&target.layout).is_same_thread(&first)
-            }
+            Ok(()) => self.state(&target.layout).native() != native,
             Err(stop) if stop.outcome == crate::Outcome::Failed => {
                 return self.fail(stop.reason);
             }
@@ -137,15 +128,14 @@ impl<H: Host> Attempt<'_, H> {
     /// Path and claim must be there, in the same thread, before anything can run.
     fn verify_script_path(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<()> {
         self.at(Site::VerifyScriptPath);
-        let before = core::mem::take(&mut self.state);
+        self.keep_state();
         let read = self.read_state(target.thread, &target.layout);
         if let Err(error) = read {
             return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
         }
-        let first = State { bytes: &before, fields: &target.layout.thread };
         let state = self.state(&target.layout);
         let reason = match () {
-            () if !state.is_same_thread(&first) => Reason::Thread(ThreadVerdict::BadStatus),
+            () if !self.is_same_thread(&target.layout) => Reason::Thread(ThreadVerdict::BadStatus),
             () if !state.path_buffer().is_some_and(|path| path.starts_with(&plan.path)) => {
                 Reason::ScriptPathLost
             }

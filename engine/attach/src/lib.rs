@@ -88,7 +88,7 @@ pub use tables::{COOKIE, Table};
 pub use validate::ThreadVerdict;
 pub use version::{Version, recognise};
 
-use attempt::{Attempt, Step};
+use attempt::{Attempt, Step, Target};
 
 /// What is asked of the target.
 #[derive(Clone, Copy, Debug)]
@@ -116,12 +116,18 @@ impl<H: Host> Attempt<'_, H> {
         self.identify()?;
         let target = self.find(request.cached)?;
         let plan = self.plan(&target, request.script)?;
-        if self.is_dry_run(&target)? {
+        let ending = self.carry_out(&target, &plan);
+        self.report.plan = Some(plan);
+        ending
+    }
+
+    fn carry_out(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<Outcome> {
+        if self.is_dry_run(target)? {
             return Ok(Outcome::Planned);
         }
-        self.recheck(&target)?;
-        self.write(&target, &plan)?;
-        let outcome = self.verify(&target, &plan)?;
-        self.confirm(&target, &plan, outcome)
+        self.recheck(target)?;
+        self.write(target, plan)?;
+        let outcome = self.verify(target, plan)?;
+        self.confirm(target, plan, outcome)
     }
 }

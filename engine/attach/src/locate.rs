@@ -14,7 +14,7 @@ use crate::limits::{CANDIDATES_MAX, HEADER_DUMP_BYTES, TABLE_BYTES_KNOWN_MAX};
 use crate::report::{Proof, Stage, StageResult};
 use crate::tables::{COOKIE, FREE_THREADED, VERSION};
 use crate::version::{Version, recognise};
-use crate::words::{slice, u64_at};
+use crate::words::u64_at;
 use crate::{Host, LayoutFault, Outcome, Reason, Report, Site};
 
 /// A candidate, without the backend's borrow.
@@ -50,21 +50,21 @@ impl<H: Host> Attempt<'_, H> {
     }
 
     fn search_among(&mut self, exported: bool, best: &mut (Stop, Option<Report>)) -> Step<Target> {
-        let untouched = self.report.clone();
         for rank in 0..CANDIDATES_MAX {
             let Some(place) = self.place(rank)? else { break };
             if (place.found_by == FoundBy::Symbol) != exported {
                 continue;
             }
-            match self.examine(place) {
+            let stop = match self.examine(place) {
                 Ok(target) => return Ok(target),
                 Err(stop) if is_final(stop) => return Err(stop),
-                Err(stop) if best.1.is_none() || stop.site > best.0.site => {
-                    *best = (stop, Some(self.report.clone()));
-                }
-                Err(_) => {}
+                Err(stop) => stop,
+            };
+            let fresh = self.report.before_candidates();
+            let failed = core::mem::replace(&mut self.report, fresh);
+            if best.1.is_none() || stop.site > best.0.site {
+                *best = (stop, Some(failed));
             }
-            self.report.clone_from(&untouched);
         }
         Err(best.0)
     }
@@ -185,16 +185,17 @@ impl<H: Host> Attempt<'_, H> {
         self.at(Site::ProveSlab);
         let bytes = parsed.layouts.iter().map(|layout: &Layout| layout.table_bytes).max();
         let bytes = usize::try_from(bytes.unwrap_or(0)).unwrap_or(0);
-        let mut witness = vec![0; bytes];
-        let image = self.host.read_image(at, &mut witness);
+        // No thread state has been read yet: its buffer serves for the second witness.
+        self.state.resize(bytes, 0);
+        let image = self.host.read_image(at, &mut self.state);
         let proof = if self.asked(image)? {
             Proof::Image
         } else {
-            let read = self.host.read(at, &mut witness);
+            let read = self.host.read(at, &mut self.state);
             self.must(read)?;
             Proof::Structural
         };
-        match (slice(&self.slab, 0, bytes.try_into().unwrap_or(0)) == Some(&witness), proof) {
+        match (self.slab.get(..bytes) == Some(&self.state), proof) {
             (true, proof) => Ok(proof),
             (false, Proof::Image) => self.refuse(Reason::ImageMismatch),
             (false, Proof::Structural) => self.refuse(Reason::SlabUnstable),

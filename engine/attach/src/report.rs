@@ -290,6 +290,15 @@ impl Report {
         }
     }
 
+    /// The report as it was before any candidate was looked at.
+    pub(crate) fn before_candidates(&self) -> Report {
+        let mut fresh = Report::new();
+        fresh.process = self.process;
+        fresh.cache = self.cache;
+        fresh.stages = self.stages;
+        fresh
+    }
+
     /// What became of a stage.
     #[must_use]
     pub fn stage(&self, stage: Stage) -> StageResult {

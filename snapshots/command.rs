@@ -1,0 +1,130 @@
+//! What the command prints and how it exits, run as a user would run it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs the command in a folder of its own, without colours and without the caller's settings.
+fn softdock(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_softdock"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PTVS_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).current_dir(folder).env("COLUMNS", "100");
+    command.output().expect("the command starts")
+}
+
+/// An empty folder for one test.
+fn folder(name: &str) -> std::path::PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+/// Everything a user sees, in one text.
+fn seen(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    format!("exit {:?}\n--- stdout\n{stdout}--- stderr\n{stderr}", output.status.code())
+}
+
+fn snapshot(name: &str, text: &str) {
+    insta::with_settings!({
+        snapshot_path => "command",
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, { insta::assert_snapshot!(name, text) });
+}
+
+#[test]
+fn help_is_as_reviewed() {
+    let folder = folder("help");
+    for subcommand in ["run", "inspect", "attach", "explain", "new"] {
+        snapshot(&format!("help-{subcommand}"), &seen(&softdock(&folder, &[subcommand, "--help"])));
+    }
+    snapshot("help", &seen(&softdock(&folder, &["--help"])));
+}
+
+/// Writes a scenario and runs it.
+fn run_scenario(name: &str, text: &str, more: &[&str]) -> Output {
+    let folder = folder(name);
+    std::fs::write(folder.join("case.ron"), text).expect("a file");
+    softdock(&folder, &[&["run", "case.ron"], more].concat())
+}
+
+#[test]
+fn a_scenario_that_does_not_read_exits_2_and_says_where() {
+    for (name, text) in [
+        ("unknown-field", "Attach(\n    about: \"x\",\n    fault: [],\n)"),
+        ("unknown-site", "Attach(about: \"x\", expect: (outcome: \"armed\", site: \"verfy\"))"),
+        (
+            "unknown-word",
+            "Attach(\n about: \"x\",\n damage: [Word(Slab(\"thread_state.nxt\"), 1)],\n)",
+        ),
+        ("missing-expect", "Attach(about: \"x\")"),
+        ("not-ron", "about = x"),
+        (
+            "impossible",
+            "Attach(\n    about: \"x\",\n    damage: [Word(Thread(7), 1)],\n    expect: (outcome: \"armed\", site: \"verify\"),\n)",
+        ),
+    ] {
+        let output = run_scenario(name, text, &[]);
+        assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
+        snapshot(&format!("mistake-{name}"), &seen(&output));
+    }
+}
+
+/// The canary: a scenario that must fail, so that a suite which reports nothing is noticed.
+#[test]
+fn a_finding_exits_1_with_trace_and_the_line_that_repeats_it() {
+    let canary = "Attach(about: \"canary\", expect: (outcome: \"refused\", site: \"gate\"))";
+    let output = run_scenario("canary", canary, &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", seen(&output));
+    snapshot("canary", &seen(&output));
+    for format in ["json", "junit"] {
+        let output = run_scenario(&format!("canary-{format}"), canary, &["--format", format]);
+        assert_eq!(output.status.code(), Some(1), "{}", seen(&output));
+        snapshot(&format!("canary-{format}"), &seen(&output));
+    }
+}
+
+#[test]
+fn a_path_that_is_not_there_exits_2() {
+    let output = softdock(&folder("no-path"), &["run", "nowhere"]);
+    assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
+    snapshot("no-path", &seen(&output));
+}
+
+#[test]
+fn a_new_scenario_runs_as_it_is_written() {
+    let folder = folder("new");
+    let output = softdock(&folder, &["new", "attach/my-case"]);
+    assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
+    let output = softdock(&folder, &["run"]);
+    assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
+    let again = softdock(&folder, &["new", "attach/my-case"]);
+    assert_eq!(again.status.code(), Some(2), "an existing file is left alone");
+}
+
+#[test]
+fn every_name_of_the_vocabulary_is_explained() {
+    let folder = folder("explain");
+    let list = softdock(&folder, &["explain"]);
+    snapshot("explain", &seen(&list));
+    for name in softdock_attach::Site::ALL.map(softdock_attach::Site::name) {
+        let output = softdock(&folder, &["explain", name]);
+        assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
+    }
+    for name in softdock_attach::Reason::names() {
+        let output = softdock(&folder, &["explain", name]);
+        assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
+    }
+    snapshot("explain-typo", &seen(&softdock(&folder, &["explain", "verfy"])));
+}
+
+#[test]
+fn the_command_and_its_library_agree_on_all_scenarios() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = softdock(root, &["run"]);
+    assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
+}

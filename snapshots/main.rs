@@ -1,0 +1,6 @@
+//! The rules of the house, and what the command prints. What scenarios come to is held by the test
+//! target `scenarios`, what real processes do by `live`.
+
+mod command;
+mod layers;
+mod tidy;

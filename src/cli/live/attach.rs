@@ -1,0 +1,185 @@
+//! `softdock attach` on a real process.
+
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+use softdock::live::{Cancellation, LiveHost};
+use softdock::report::{Attempt, Line, Stopped, Telemetry};
+use softdock_attach::{Config, Outcome, Reason, Report, Request};
+use softdock_process::Threads;
+
+use super::super::attach::Args;
+use super::super::output::{self, FAINT, GOOD, WARN, styled};
+use super::super::{Exit, Format, duration, settings};
+use super::{Timed, absolute, clean, details, hint, open, phases, preflight};
+
+pub(crate) fn attach(args: &Args) -> Exit {
+    let config = settings::for_attach(args);
+    match attempt(args, &config) {
+        Ok(done) => {
+            tell(args, &config, &done);
+            if done.report.outcome.is_success() { Exit::AsAsked } else { Exit::Finding }
+        }
+        Err(stopped) => {
+            summary(&stopped.to_string());
+            super::tell_stopped(kind(args), args.target.format, &stopped);
+            Exit::Finding
+        }
+    }
+}
+
+fn kind(args: &Args) -> &'static str {
+    if args.cancel { "cancel" } else { "attach" }
+}
+
+/// An attempt that the engine was asked for.
+struct Done {
+    report: Report,
+    script: Option<PathBuf>,
+    waited: Duration,
+    main_thread: Option<u64>,
+    phases: Vec<softdock::live::Phase>,
+}
+
+fn attempt(args: &Args, config: &Config) -> Result<Done, Box<Stopped>> {
+    let process = open(args.target.pid)?;
+    let script = match &args.script {
+        // The file may be gone by now; its name is all that is compared.
+        Some(script) if args.cancel => absolute(script).or_else(|_| named(script)).map(Some)?,
+        Some(script) => Some(absolute(script)?),
+        None => None,
+    };
+    if let Some(script) = script.as_deref().filter(|_| !args.cancel) {
+        preflight(&process, script)?;
+    }
+    let cancellation = Cancellation::on_signals().map_err(|error| {
+        Stopped::at_open("signals", format!("signals cannot be listened to: {error}"))
+    })?;
+    let conclude = |report: &Report| {
+        summary(&report.summary().to_string());
+        if let Some(file) = &args.telemetry {
+            record(file, &Telemetry::from(report));
+        }
+    };
+    let mut host = LiveHost::new(process, args.timeout, cancellation, conclude);
+    let bytes = script.as_deref().map(|script| script.as_os_str().as_bytes());
+    let report = match bytes {
+        script if args.cancel => softdock_attach::cancel(&mut host, config, script, None),
+        script => {
+            let script = script.unwrap_or_default();
+            softdock_attach::attach(&mut host, config, Request { script, cached: None })
+        }
+    };
+    let main_thread = host.main_thread().ok().flatten();
+    let (waited, phases) = (host.waited(), host.phases().to_vec());
+    Ok(Done { report, script, waited, main_thread, phases })
+}
+
+fn named(script: &Path) -> Result<PathBuf, Box<Stopped>> {
+    let error = |error| Stopped::at_preflight("script-missing", format!("{error}"), String::new());
+    std::path::absolute(script).map_err(error)
+}
+
+/// The one structured line of every attempt.
+fn summary(line: &str) {
+    output::message(&styled(FAINT, line));
+}
+
+/// Appends the event. An attempt is not worth less because its event is lost.
+fn record(file: &Path, event: &Telemetry) {
+    let append = || -> std::io::Result<()> {
+        let line = serde_json::to_string(&Line::new("attach-result", event))? + "\n";
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file)?;
+        file.write_all(line.as_bytes())
+    };
+    if let Err(error) = append() {
+        let file = file.display();
+        output::message(&format!("softdock: cannot write telemetry to {file}: {error}"));
+    }
+}
+
+fn tell(args: &Args, config: &Config, done: &Done) {
+    let attempt = Attempt::from(&done.report);
+    if args.target.format == Format::Json {
+        return output::json(&Line::new(kind(args), body(config, attempt, done)));
+    }
+    if config.verbose {
+        output::message(&details(&attempt, &done.phases));
+    }
+    if done.report.outcome.is_success() {
+        output::result(&success(args, done));
+        output::message(hint(attempt.hint).trim_start_matches('\n'));
+    } else {
+        super::tell_failure(&done.report, args.target.pid);
+    }
+}
+
+/// An attempt with what only a live one has.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Live {
+    #[serde(flatten)]
+    attempt: Attempt,
+    main_thread: Option<u64>,
+    waited_micros: u64,
+}
+
+fn body(config: &Config, attempt: Attempt, done: &Done) -> Timed<Live> {
+    let waited_micros = u64::try_from(done.waited.as_micros()).unwrap_or(u64::MAX);
+    let body = Live { attempt, main_thread: done.main_thread, waited_micros };
+    Timed { body, phases: config.verbose.then(|| phases(&done.phases)) }
+}
+
+fn success(args: &Args, done: &Done) -> String {
+    let Done { report, waited, .. } = done;
+    let who = who(done);
+    let script = done.script.as_deref().map(|script| clean(script.as_os_str().as_bytes()));
+    let script = script.unwrap_or_default();
+    let waited = duration::text(*waited);
+    match report.outcome {
+        Outcome::Consumed if done.waited.is_zero() => {
+            format!("{}: {who} took {script} at once", styled(GOOD, "attached"))
+        }
+        Outcome::Consumed => {
+            format!("{}: {who} took {script} after {waited}", styled(GOOD, "attached"))
+        }
+        Outcome::Planned if args.cancel => {
+            format!("{}: a request is pending in {who}; it stays", styled(GOOD, "planned"))
+        }
+        Outcome::Planned => planned(report, &who),
+        Outcome::Cancelled => {
+            format!("{}: {who} will not run what was pending", styled(GOOD, "cancelled"))
+        }
+        _ if report.reason == Some(Reason::Timeout) => {
+            format!("{}: {who} has not taken {script} after {waited}", styled(WARN, "armed"))
+        }
+        Outcome::ArmedNoBit => {
+            format!("{}: {who} runs {script} at its next event", styled(WARN, "armed"))
+        }
+        _ => format!("{}: {who} runs {script} when it looks", styled(GOOD, "armed")),
+    }
+}
+
+fn planned(report: &Report, who: &str) -> String {
+    let head = format!("{}: nothing was written; {who} would get", styled(GOOD, "planned"));
+    let plan = report.plan.as_ref().map(ToString::to_string).unwrap_or_default();
+    let lines: String = plan.lines().map(|line| format!("\n  {line}")).collect();
+    head + &lines
+}
+
+/// The thread that was asked, in words.
+fn who(done: &Done) -> String {
+    let report = &done.report;
+    let thread = report.thread.map_or(0, |thread| thread.id);
+    let is_main = done.main_thread.and_then(|id| i64::try_from(id).ok()) == Some(thread);
+    let role = if is_main { " (main)" } else { "" };
+    let version = report.version.map(|version| format!(" {version}")).unwrap_or_default();
+    let interpreter = match report.interpreter {
+        Some(interpreter) if interpreter.id != 0 => format!(" of interpreter {}", interpreter.id),
+        _ => String::new(),
+    };
+    format!("thread {thread}{role}{interpreter} of CPython{version}")
+}

@@ -1,0 +1,98 @@
+//! The command line: what was typed, and which module it means. One module a subcommand.
+
+mod attach;
+mod duration;
+mod explain;
+mod inspect;
+#[cfg(target_os = "linux")]
+mod live;
+mod new;
+mod output;
+mod run;
+#[cfg(target_os = "linux")]
+mod settings;
+#[cfg(not(target_os = "linux"))]
+mod unsupported;
+
+#[cfg(not(target_os = "linux"))]
+use unsupported as live;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Attach a debugger to a running CPython 3.14+, gently, and prove that it is gentle.
+///
+/// The live commands look at a process of this machine and ask it to run a script, the way that
+/// PEP 768 provides for: a few verified writes, no injected code, no signal, no pause. The
+/// simulated ones run the same engine in a virtual world where everything can go wrong.
+#[derive(Debug, Parser)]
+#[command(name = "softdock", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 as asked; 1 a finding, or refused or failed; 2 usage; 101 a bug of softdock.
+Results go to standard output, messages to standard error.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Inspect(inspect::Args),
+    Attach(attach::Args),
+    Explain(explain::Args),
+    New(new::Args),
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For a person.
+    #[default]
+    Text,
+    /// One object a line, `"format": 1` first; readers ignore fields they do not know.
+    Json,
+}
+
+/// How a subcommand ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    AsAsked,
+    Finding,
+    Usage,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::AsAsked => 0,
+            Exit::Finding => 1,
+            Exit::Usage => 2,
+        })
+    }
+}
+
+pub(crate) fn main() -> ExitCode {
+    let exit = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Inspect(args) => live::inspect(&args),
+        Command::Attach(args) => live::attach(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::New(args) => new::run(&args),
+    };
+    exit.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,49 @@
+//! Where output goes: results to standard output, messages to standard error. Colours only on a
+//! terminal and where `NO_COLOR` is not set, which `anstream` sees to.
+//!
+//! A reader that went away is no error: `softdock inspect … | head -1` must be quiet.
+
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+pub(crate) const STRONG: Style = Style::new().bold();
+pub(crate) const FAINT: Style = Style::new().dimmed();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// Text in a style.
+pub(crate) fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Prints a result, with its last line end if it has none.
+pub(crate) fn result(text: &str) {
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    let mut stdout = anstream::stdout().lock();
+    let written = write!(stdout, "{text}{end}").and_then(|()| stdout.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        message(&format!("softdock: cannot write to standard output: {error}"));
+    }
+}
+
+/// Prints a result as one line of JSON.
+pub(crate) fn json(line: &impl Serialize) {
+    match serde_json::to_string(line) {
+        Ok(line) => result(&line),
+        Err(error) => message(&format!("softdock: cannot write JSON: {error}")),
+    }
+}
+
+/// Prints a message, if it is one. Where nobody hears it, nothing can be done.
+pub(crate) fn message(text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    let _ = writeln!(anstream::stderr(), "{}", text.trim_end_matches('\n'));
+}

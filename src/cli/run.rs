@@ -1,0 +1,202 @@
+//! `softdock run`: scenarios in the virtual world, one line each. It runs and tells; what is right
+//! is judged by the library.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use serde::Serialize;
+use softdock::corpus::{self, Entry};
+use softdock::report::{Attempt, Line};
+use softdock::run::Run;
+use softdock::scenario::Mistake;
+use softdock::trace::Trace;
+
+use super::{Exit, output};
+
+/// Run scenarios in the virtual world, one line each.
+///
+/// Nothing else is needed: no Python, no rights, no network. Each scenario is attempted by the
+/// real engine and judged by an oracle that knows the truth. A scenario that comes out otherwise
+/// than it expects is shown with its trace.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  softdock run                                       everything below scenarios/
+  softdock run scenarios/refuse                      one folder
+  softdock run scenarios/attach/two-threads.ron --trace")]
+pub(crate) struct Args {
+    /// Scenario files, or folders of them.
+    #[arg(default_value = "scenarios")]
+    paths: Vec<PathBuf>,
+
+    /// Show every access of every run.
+    #[arg(long)]
+    trace: bool,
+
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One line a scenario.
+    #[default]
+    Text,
+    /// One object a line, `"format": 1` first; readers ignore fields they do not know.
+    Json,
+    /// One JUnit report, as test runners and CI systems read it.
+    Junit,
+}
+
+/// The body of a line of JSON.
+#[derive(Serialize)]
+struct Told {
+    name: String,
+    clean: bool,
+    violations: Vec<String>,
+    mismatches: Vec<String>,
+    accesses: u32,
+    attempt: Attempt,
+}
+
+pub(crate) fn run(args: &Args) -> Exit {
+    let files = match corpus::find(&args.paths) {
+        Ok(files) if !files.is_empty() => files,
+        Ok(_) => return usage("softdock: no scenario (*.ron) below these paths"),
+        Err(mistake) => return usage(&mistake.to_string()),
+    };
+    let mut tally = Tally::new(args);
+    for (path, name) in &files {
+        match corpus::load(path, name).and_then(|entry| attempt(&entry, args).map(|r| (entry, r))) {
+            Ok((entry, run)) => tally.count(&entry, &run),
+            Err(mistake) => tally.mistake(name, &mistake),
+        }
+    }
+    tally.conclude()
+}
+
+fn usage(message: &str) -> Exit {
+    output::message(message);
+    Exit::Usage
+}
+
+/// Runs it quietly; only a run that is to be shown is run once more with a trace, which is the
+/// same run.
+fn attempt(entry: &Entry, args: &Args) -> Result<Run, Mistake> {
+    let mut stage = entry.stage()?;
+    let run = stage.run(Trace::off());
+    let shown = args.trace || !run.is_clean();
+    Ok(if shown { stage.run(Trace::on()) } else { run })
+}
+
+/// What was told so far.
+struct Tally<'a> {
+    args: &'a Args,
+    scenarios: usize,
+    findings: usize,
+    mistakes: usize,
+    suite: TestSuite,
+}
+
+impl Tally<'_> {
+    fn new(args: &Args) -> Tally<'_> {
+        let suite = TestSuite::new("scenarios");
+        Tally { args, scenarios: 0, findings: 0, mistakes: 0, suite }
+    }
+
+    fn count(&mut self, entry: &Entry, run: &Run) {
+        self.scenarios += 1;
+        self.findings += usize::from(!run.is_clean());
+        match self.args.format {
+            Format::Text => self.text(entry, run),
+            Format::Json => output::json(&Line::new("run", told(entry, run))),
+            Format::Junit => drop(self.suite.add_test_case(case(entry, run))),
+        }
+    }
+
+    fn text(&self, entry: &Entry, run: &Run) {
+        let report = &run.report;
+        let (name, outcome, site) = (&entry.name, report.outcome.name(), report.site.name());
+        let reason = report.reason.map_or("", softdock_attach::Reason::name);
+        output::result(&format!("{name:<44} {outcome:<12} {site:<18} {reason}"));
+        if self.args.trace || !run.is_clean() {
+            output::result(&format!("{}{}", run.trace, report.summary()));
+        }
+        for wrong in wrongs(run) {
+            output::result(&output::styled(output::BAD, format!("  WRONG: {wrong}")));
+        }
+        if !run.is_clean() {
+            let path = entry.path.display();
+            output::result(&format!("  repeat it with: softdock run {path} --trace\n"));
+        }
+    }
+
+    /// A file that does not read, or a process that cannot be built; the others still run.
+    fn mistake(&mut self, name: &str, mistake: &Mistake) {
+        self.mistakes += 1;
+        output::message(&mistake.to_string());
+        if self.args.format == Format::Junit {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_message(mistake.message.clone());
+            self.suite.add_test_case(TestCase::new(name, status));
+        }
+    }
+
+    fn conclude(mut self) -> Exit {
+        let Tally { scenarios, findings, mistakes, .. } = self;
+        let unread = if mistakes > 0 { format!(", {mistakes} unread") } else { String::new() };
+        let clean = scenarios - findings;
+        let total = format!("{scenarios} scenarios: {clean} as expected, {findings} not{unread}");
+        match self.args.format {
+            Format::Text => output::result(&total),
+            Format::Json => output::message(&total),
+            Format::Junit => self.junit(),
+        }
+        match (mistakes, findings) {
+            (0, 0) => Exit::AsAsked,
+            (0, _) => Exit::Finding,
+            _ => Exit::Usage,
+        }
+    }
+
+    fn junit(&mut self) {
+        let mut report = quick_junit::Report::new("softdock");
+        let suite = std::mem::replace(&mut self.suite, TestSuite::new(""));
+        report.add_test_suite(suite);
+        match report.to_string() {
+            Ok(text) => output::result(&text),
+            Err(error) => output::message(&format!("softdock: cannot write JUnit: {error}")),
+        }
+    }
+}
+
+fn wrongs(run: &Run) -> impl Iterator<Item = String> + '_ {
+    let mismatches = run.mismatches.iter().cloned();
+    run.violations.iter().map(ToString::to_string).chain(mismatches)
+}
+
+fn told(entry: &Entry, run: &Run) -> Told {
+    Told {
+        name: entry.name.clone(),
+        clean: run.is_clean(),
+        violations: run.violations.iter().map(ToString::to_string).collect(),
+        mismatches: run.mismatches.clone(),
+        accesses: run.accesses,
+        attempt: Attempt::from(&run.report),
+    }
+}
+
+fn case(entry: &Entry, run: &Run) -> TestCase {
+    let status = if run.is_clean() {
+        TestCaseStatus::success()
+    } else {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message(wrongs(run).collect::<Vec<_>>().join("; "));
+        status.set_description(run.trace.to_string());
+        status
+    };
+    TestCase::new(entry.name.clone(), status)
+}

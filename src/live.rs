@@ -1,0 +1,224 @@
+//! A live process as the host of an attempt: the engine's questions go to the system, the waiting
+//! is done with a real clock, and whoever started the attempt hears what it came to.
+//!
+//! This is the only place of this crate with a clock and with signals. It knows nothing of output:
+//! what is printed is decided by the command.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use softdock_attach::{Host, Report, Site, Wait};
+use softdock_live::Process;
+use softdock_process::{
+    Address, Candidate, ErrorKind, Identity, MemoryError, MemoryRange, Modules, ProcessMemory,
+    Threads,
+};
+
+/// The first pause between two looks at the pending flag. A busy loop takes a script after some
+/// 60 µs, so that a shorter one would only burn time.
+const PAUSE_MIN: Duration = Duration::from_micros(50);
+
+/// The longest pause; each is twice the one before.
+const PAUSE_MAX: Duration = Duration::from_millis(5);
+
+/// Whether the user gave up.
+#[derive(Clone, Debug, Default)]
+pub struct Cancellation(Arc<AtomicBool>);
+
+impl Cancellation {
+    /// Listens to Ctrl-C, a request to end and a closed terminal, from now on: an attempt under
+    /// way is then taken back instead of being left half done.
+    ///
+    /// The second one ends the program at once, whatever that leaves in the target.
+    ///
+    /// # Errors
+    /// When the system does not let us listen.
+    pub fn on_signals() -> std::io::Result<Cancellation> {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            let twice = Arc::clone(&cancelled);
+            signal_hook::flag::register_conditional_default(signal, twice)?;
+            signal_hook::flag::register(signal, Arc::clone(&cancelled))?;
+        }
+        Ok(Cancellation(cancelled))
+    }
+
+    /// Gives up, as a signal would.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was given up.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What one step of an attempt cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Phase {
+    /// The step.
+    pub site: Site,
+    /// Accesses to the target's memory.
+    pub accesses: u32,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A live process, and the patience of whoever attaches to it.
+pub struct LiveHost<'h> {
+    process: Process,
+    timeout: Duration,
+    cancellation: Cancellation,
+    on_conclusion: Box<dyn FnMut(&Report) + 'h>,
+    armed_at: Option<Instant>,
+    waited: Duration,
+    phases: Vec<Phase>,
+    phase_began: Instant,
+}
+
+impl<'h> LiveHost<'h> {
+    /// A host that waits `timeout` for the target, counted from when the request was armed, and
+    /// that tells `on_conclusion` of the report, once an attempt.
+    pub fn new(
+        process: Process,
+        timeout: Duration,
+        cancellation: Cancellation,
+        on_conclusion: impl FnMut(&Report) + 'h,
+    ) -> LiveHost<'h> {
+        LiveHost {
+            process,
+            timeout,
+            cancellation,
+            on_conclusion: Box::new(on_conclusion),
+            armed_at: None,
+            waited: Duration::ZERO,
+            phases: Vec::new(),
+            phase_began: Instant::now(),
+        }
+    }
+
+    /// How long the target was given to take the script.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// What each step cost, in the order they were made; steps in a row at one site are one.
+    #[must_use]
+    pub fn phases(&self) -> &[Phase] {
+        &self.phases
+    }
+
+    fn end_phase(&mut self) {
+        let took = self.phase_began.elapsed();
+        if let Some(phase) = self.phases.last_mut() {
+            phase.took += took;
+        }
+        self.phase_began = Instant::now();
+    }
+
+    fn count_access(&mut self) {
+        if let Some(phase) = self.phases.last_mut() {
+            phase.accesses = phase.accesses.saturating_add(1);
+        }
+    }
+}
+
+impl Host for LiveHost<'_> {
+    fn at(&mut self, site: Site) {
+        self.end_phase();
+        if self.phases.last().is_none_or(|phase| phase.site != site) {
+            self.phases.push(Phase { site, accesses: 0, took: Duration::ZERO });
+        }
+    }
+
+    fn wait(&mut self, polls: u32) -> Wait {
+        let armed_at = *self.armed_at.get_or_insert_with(Instant::now);
+        self.waited = armed_at.elapsed();
+        if self.cancellation.is_cancelled() {
+            return Wait::Cancelled;
+        }
+        let Some(left) = self.timeout.checked_sub(self.waited).filter(|left| !left.is_zero())
+        else {
+            return Wait::Deadline;
+        };
+        std::thread::sleep(pause(polls).min(left));
+        self.waited = armed_at.elapsed();
+        Wait::Again
+    }
+
+    fn conclude(&mut self, report: &Report) {
+        self.end_phase();
+        (self.on_conclusion)(report);
+    }
+}
+
+/// A signal does not cut a sleep of the standard library short, so none is long.
+fn pause(polls: u32) -> Duration {
+    PAUSE_MIN.saturating_mul(1 << polls.min(16)).min(PAUSE_MAX)
+}
+
+impl ProcessMemory for LiveHost<'_> {
+    fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
+        self.count_access();
+        self.process.read(at, into)
+    }
+
+    fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
+        self.count_access();
+        self.process.write(at, from)
+    }
+}
+
+impl Modules for LiveHost<'_> {
+    fn candidate(&mut self, rank: usize) -> Result<Option<&Candidate>, ErrorKind> {
+        self.process.candidate(rank)
+    }
+
+    fn read_image(&mut self, at: Address, into: &mut [u8]) -> Result<bool, ErrorKind> {
+        self.process.read_image(at, into)
+    }
+
+    fn writable(&mut self, nth: usize) -> Result<Option<MemoryRange>, ErrorKind> {
+        self.process.writable(nth)
+    }
+}
+
+impl Threads for LiveHost<'_> {
+    fn is_thread(&mut self, native: u64) -> Result<bool, ErrorKind> {
+        self.process.is_thread(native)
+    }
+
+    fn main_thread(&mut self) -> Result<Option<u64>, ErrorKind> {
+        self.process.main_thread()
+    }
+
+    fn identity(&mut self) -> Result<Identity, ErrorKind> {
+        self.process.identity()
+    }
+}
+
+impl fmt::Debug for LiveHost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveHost").field("process", &self.process).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_bound() {
+        let micros = |polls| pause(polls).as_micros();
+        assert_eq!(
+            [0, 1, 2, 6, 7, 31, u32::MAX].map(micros),
+            [50, 100, 200, 3200, 5000, 5000, 5000]
+        );
+    }
+}
