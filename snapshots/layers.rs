@@ -5,9 +5,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Our crates and what each may use of ours. What is not listed is forbidden; above all there is no
-/// arrow between `softdock-attach` and `softdock-cpython`: CPython's layout is told twice, so that a
-/// wrong telling is caught by the other one.
+/// Our crates and what each may use of ours. What is not listed is forbidden; above all there is
+/// no arrow between `softdock-attach` and `softdock-cpython`: CPython's layout is told twice, so
+/// that a wrong telling is caught by the other one.
 const ALLOWED: [(&str, &[&str]); 6] = [
     ("softdock-process", &[]),
     ("softdock-attach", &["softdock-process"]),

@@ -1,19 +1,72 @@
-//! What happened in a run, access by access, in words: addresses are told by what truly is there,
-//! so that a line can be read without a debugger. Costs nothing when it is off.
+//! What happened in a run, access by access. Addresses are told by what truly is there, so that a
+//! line can be read without a debugger. It is kept as data and put into words only when it is
+//! shown; when it is off it costs nothing.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use softdock_attach::Site;
 use softdock_cpython::{MoveError, Place, Process};
-use softdock_process::{Address, Candidate, ErrorKind, MemoryError};
+use softdock_process::{
+    Address, Candidate, ErrorKind, FoundBy, Identity, MemoryError, MemoryRange,
+};
 
 use crate::scenario::{Actor, FaultKind};
 
-/// The lines of a run.
+/// The steps of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
-    lines: Option<Vec<String>>,
-    accesses: u32,
+    steps: Option<Vec<Step>>,
+}
+
+/// One access, or one move of the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Step {
+    site: Site,
+    what: What,
+    fault: Option<FaultKind>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    Read { at: Somewhere, len: usize, value: Option<u64>, failed: Option<MemoryError> },
+    Wrote { at: Somewhere, bytes: Vec<u8>, failed: Option<MemoryError> },
+    Asked(Question, Result<Answer, ErrorKind>),
+    Moved(Actor),
+    Impossible(MoveError),
+}
+
+/// A question to the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    Candidate(usize),
+    Image(usize),
+    Writable(usize),
+    IsThread(u64),
+    MainThread,
+    Identity,
+}
+
+/// What the system answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    No,
+    Yes,
+    Number(u64),
+    Process(Identity),
+    Range(MemoryRange),
+    Module(Box<str>, Address, FoundBy),
+}
+
+/// What truly is at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Somewhere {
+    Breaker(u64),
+    Pending(u64),
+    Path(u64),
+    Thread(u64, u64),
+    Interpreter(i64, u64),
+    Runtime(u64),
+    Elsewhere(Address),
 }
 
 impl Trace {
@@ -26,188 +79,228 @@ impl Trace {
     /// One that records everything.
     #[must_use]
     pub fn on() -> Trace {
-        Trace { lines: Some(Vec::new()), accesses: 0 }
+        Trace { steps: Some(Vec::with_capacity(64)) }
     }
 
-    /// Whether it records.
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        self.lines.is_some()
-    }
-
-    /// An access of the engine, told by `what`.
-    fn access(&mut self, site: Site, what: impl FnOnce() -> String) {
-        let Some(lines) = &mut self.lines else { return };
-        self.accesses += 1;
-        lines.push(format!("{:>4} {:<18} {}", self.accesses, site.name(), what()));
-    }
-
-    /// An access told ready-made.
-    pub fn note(&mut self, site: Site, what: &str) {
-        self.access(site, || what.to_string());
+    fn step(&mut self, site: Site, fault: Option<&FaultKind>, what: impl FnOnce() -> What) {
+        if let Some(steps) = &mut self.steps {
+            steps.push(Step { site, what: what(), fault: fault.cloned() });
+        }
     }
 
     pub(crate) fn moved(&mut self, site: Site, actor: &Actor) {
-        if let Some(lines) = &mut self.lines {
-            lines.push(format!("   * {:<18} the target moves: {actor:?}", site.name()));
-        }
+        self.step(site, None, || What::Moved(actor.clone()));
     }
 
-    pub(crate) fn impossible(&mut self, error: &MoveError) {
-        if let Some(lines) = &mut self.lines {
-            lines.push(format!("   * which it cannot: {error}"));
-        }
+    pub(crate) fn impossible(&mut self, site: Site, error: &MoveError) {
+        self.step(site, None, || What::Impossible(error.clone()));
     }
 
     pub(crate) fn read(
         &mut self,
-        site: Site,
+        (site, fault): (Site, Option<&FaultKind>),
         process: &Process,
         at: Address,
         bytes: &[u8],
-        result: &Result<(), MemoryError>,
-        fault: Option<&FaultKind>,
+        result: Result<(), MemoryError>,
     ) {
-        self.access(site, || {
-            let value = match (result, bytes) {
-                (Ok(()), [a, b, c, d, e, f, g, h]) => {
-                    format!(" = {:#x}", u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))
-                }
-                (Ok(()), [a, b, c, d]) => format!(" = {:#x}", u32::from_le_bytes([*a, *b, *c, *d])),
-                (Ok(()), [a]) => format!(" = {a:#04x}"),
-                _ => String::new(),
-            };
-            let (len, place) = (bytes.len(), name(process, at));
-            format!("read {len} at {place}{value}{}{}", failure(result), strike(fault))
+        self.step(site, fault, || What::Read {
+            at: Somewhere::of(process, at),
+            len: bytes.len(),
+            value: result.is_ok().then(|| small(bytes)).flatten(),
+            failed: result.err(),
         });
     }
 
     pub(crate) fn wrote(
         &mut self,
-        site: Site,
+        (site, fault): (Site, Option<&FaultKind>),
         process: &Process,
         at: Address,
         bytes: &[u8],
-        result: &Result<(), MemoryError>,
-        fault: Option<&FaultKind>,
+        result: Result<(), MemoryError>,
     ) {
-        self.access(site, || {
-            let (len, place) = (bytes.len(), name(process, at));
-            let what = written(bytes);
-            format!("WRITE {len} at {place}: {what}{}{}", failure(result), strike(fault))
+        self.step(site, fault, || What::Wrote {
+            at: Somewhere::of(process, at),
+            bytes: bytes.to_vec(),
+            failed: result.err(),
         });
     }
 
-    pub(crate) fn asked<T: fmt::Debug>(
+    pub(crate) fn asked(
         &mut self,
-        site: Site,
-        what: &str,
-        answer: &Result<T, ErrorKind>,
-        fault: Option<&FaultKind>,
+        (site, fault): (Site, Option<&FaultKind>),
+        question: Question,
+        answer: impl FnOnce() -> Result<Answer, ErrorKind>,
     ) {
-        self.access(site, || match answer {
-            Ok(answer) => format!("ask {what}: {answer:?}{}", strike(fault)),
-            Err(kind) => format!("ask {what}: {kind}{}", strike(fault)),
-        });
+        self.step(site, fault, || What::Asked(question, answer()));
     }
+}
 
-    pub(crate) fn image(
-        &mut self,
-        site: Site,
-        len: usize,
-        answer: &Result<bool, ErrorKind>,
-        fault: Option<&FaultKind>,
-    ) {
-        self.access(site, || {
-            let answer = match answer {
-                Ok(true) => "done".to_string(),
-                Ok(false) => "cannot be had".to_string(),
-                Err(kind) => kind.to_string(),
-            };
-            format!("read {len} of the mapped file: {answer}{}", strike(fault))
-        });
+/// The value of a word; larger things are not told.
+fn small(bytes: &[u8]) -> Option<u64> {
+    if bytes.len() > 8 {
+        return None;
     }
+    let mut word = [0; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    Some(u64::from_le_bytes(word))
+}
 
-    pub(crate) fn candidate(
-        &mut self,
-        site: Site,
-        rank: usize,
-        found: &Result<Option<&Candidate>, ErrorKind>,
-    ) {
-        self.access(site, || match found {
-            Ok(Some(candidate)) => {
-                let Candidate { at, found_by, module, .. } = candidate;
-                format!("ask for candidate {rank}: {module} at {at}, by {}", found_by.name())
-            }
-            Ok(None) => format!("ask for candidate {rank}: none"),
-            Err(kind) => format!("ask for candidate {rank}: {kind}"),
+impl Somewhere {
+    fn of(process: &Process, at: Address) -> Somewhere {
+        let native = |key| process.thread(key).map_or(0, |live| live.native);
+        match process.place(at) {
+            Place::Breaker(key) => return Somewhere::Breaker(native(key)),
+            Place::Pending(key) => return Somewhere::Pending(native(key)),
+            Place::Path(key) => return Somewhere::Path(native(key)),
+            Place::Elsewhere => {}
+        }
+        let inside = |base: Address, size: &str| {
+            let size = process.table().value(size).unwrap_or(0);
+            at.checked_sub(base).filter(|offset| *offset < size)
+        };
+        let thread = process.threads().find_map(|live| {
+            let offset = inside(live.at, "thread_state.size")?;
+            Some(Somewhere::Thread(live.native, offset))
         });
+        let interpreter = || {
+            process.interpreters().find_map(|live| {
+                let offset = inside(live.at, "interpreter_state.size")?;
+                Some(Somewhere::Interpreter(live.id, offset))
+            })
+        };
+        let runtime = || inside(process.runtime(), "runtime_state.size").map(Somewhere::Runtime);
+        thread.or_else(interpreter).or_else(runtime).unwrap_or(Somewhere::Elsewhere(at))
     }
 }
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.lines.iter().flatten().try_for_each(|line| writeln!(f, "{line}"))
+        let mut accesses = 0;
+        for Step { site, what, fault } in self.steps.iter().flatten() {
+            if matches!(what, What::Moved(_) | What::Impossible(_)) {
+                write!(f, "   * {:<18} {what}", site.name())?;
+            } else {
+                accesses += 1;
+                write!(f, "{accesses:>4} {:<18} {what}", site.name())?;
+            }
+            match fault {
+                Some(fault) => writeln!(f, "  <- fault {fault:?}")?,
+                None => writeln!(f)?,
+            }
+        }
+        Ok(())
     }
 }
 
-fn failure(result: &Result<(), MemoryError>) -> String {
-    match result {
-        Ok(()) => String::new(),
-        Err(error) => format!("  -- {}, {} of {} done", error.kind, error.done, error.wanted),
-    }
-}
-
-fn strike(fault: Option<&FaultKind>) -> String {
-    fault.map_or(String::new(), |kind| format!("  <- fault {kind:?}"))
-}
-
-fn written(bytes: &[u8]) -> String {
-    match bytes {
-        [byte] => format!("{byte:#04x}"),
-        [a, b, c, d] => u32::from_le_bytes([*a, *b, *c, *d]).to_string(),
-        _ => format!("{:?}", String::from_utf8_lossy(bytes)),
-    }
-}
-
-/// What truly is at an address.
-fn name(process: &Process, at: Address) -> String {
-    let thread = |key| {
-        let live = process.thread(key);
-        live.map_or_else(|| key.to_string(), |live| live.native.to_string())
-    };
-    match process.place(at) {
-        Place::Breaker(key) => return format!("eval breaker of thread {}", thread(key)),
-        Place::Pending(key) => return format!("pending flag of thread {}", thread(key)),
-        Place::Path(key) => return format!("script path of thread {}", thread(key)),
-        Place::Elsewhere => {}
-    }
-    let inside = |base: Address, size: &str| {
-        let size = process.table().value(size).unwrap_or(0);
-        at.checked_sub(base).filter(|offset| *offset < size)
-    };
-    let mut text = String::new();
-    for live in process.threads() {
-        if let Some(offset) = inside(live.at, "thread_state.size") {
-            let _ = write!(text, "thread {}", live.native);
-            return plus(text, offset);
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::Read { at, len, value, failed } => {
+                write!(f, "read {len} at {at}")?;
+                if let Some(value) = value {
+                    write!(f, " = {value:#x}")?;
+                }
+                failure(f, *failed)
+            }
+            What::Wrote { at, bytes, failed } => {
+                write!(f, "WRITE {} at {at}: ", bytes.len())?;
+                match bytes.as_slice() {
+                    [byte] => write!(f, "{byte:#04x}")?,
+                    [a, b, c, d] => write!(f, "{}", u32::from_le_bytes([*a, *b, *c, *d]))?,
+                    bytes => write!(f, "{:?}", String::from_utf8_lossy(bytes))?,
+                }
+                failure(f, *failed)
+            }
+            What::Asked(question, Ok(answer)) => write!(f, "ask {question}: {answer}"),
+            What::Asked(question, Err(kind)) => write!(f, "ask {question}: {kind}"),
+            What::Moved(actor) => write!(f, "the target moves: {actor:?}"),
+            What::Impossible(error) => write!(f, "which it cannot: {error}"),
         }
     }
-    for live in process.interpreters() {
-        if let Some(offset) = inside(live.at, "interpreter_state.size") {
-            let _ = write!(text, "interpreter {}", live.id);
-            return plus(text, offset);
-        }
-    }
-    match inside(process.runtime(), "runtime_state.size") {
-        Some(offset) => plus("runtime".into(), offset),
-        None => at.to_string(),
+}
+
+fn failure(f: &mut fmt::Formatter<'_>, failed: Option<MemoryError>) -> fmt::Result {
+    match failed {
+        Some(error) => write!(f, "  -- {}, {} of {} done", error.kind, error.done, error.wanted),
+        None => Ok(()),
     }
 }
 
-fn plus(mut base: String, offset: u64) -> String {
-    if offset > 0 {
-        let _ = write!(base, "+{offset:#x}");
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Question::Candidate(rank) => write!(f, "for candidate {rank}"),
+            Question::Image(len) => write!(f, "for {len} bytes of the mapped file"),
+            Question::Writable(nth) => write!(f, "for writable range {nth}"),
+            Question::IsThread(native) => write!(f, "whether {native} is a thread"),
+            Question::MainThread => f.write_str("for the main thread"),
+            Question::Identity => f.write_str("which process this is"),
+        }
     }
-    base
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::No => f.write_str("no"),
+            Answer::Yes => f.write_str("yes"),
+            Answer::Number(number) => number.fmt(f),
+            Answer::Process(is) => write!(f, "pid {}, started at {}", is.pid, is.started),
+            Answer::Range(range) => write!(f, "{} bytes at {}", range.len, range.start),
+            Answer::Module(name, at, found_by) => {
+                write!(f, "{name} at {at}, by {}", found_by.name())
+            }
+        }
+    }
+}
+
+impl From<bool> for Answer {
+    fn from(yes: bool) -> Answer {
+        if yes { Answer::Yes } else { Answer::No }
+    }
+}
+
+impl From<Identity> for Answer {
+    fn from(identity: Identity) -> Answer {
+        Answer::Process(identity)
+    }
+}
+
+impl From<Option<u64>> for Answer {
+    fn from(number: Option<u64>) -> Answer {
+        number.map_or(Answer::No, Answer::Number)
+    }
+}
+
+impl From<Option<MemoryRange>> for Answer {
+    fn from(range: Option<MemoryRange>) -> Answer {
+        range.map_or(Answer::No, Answer::Range)
+    }
+}
+
+impl From<Option<&Candidate>> for Answer {
+    fn from(found: Option<&Candidate>) -> Answer {
+        found.map_or(Answer::No, |candidate| {
+            let Candidate { at, found_by, module, .. } = candidate;
+            Answer::Module(module.clone(), *at, *found_by)
+        })
+    }
+}
+
+impl fmt::Display for Somewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Somewhere::Breaker(native) => write!(f, "eval breaker of thread {native}"),
+            Somewhere::Pending(native) => write!(f, "pending flag of thread {native}"),
+            Somewhere::Path(native) => write!(f, "script path of thread {native}"),
+            Somewhere::Thread(native, 0) => write!(f, "thread {native}"),
+            Somewhere::Thread(native, offset) => write!(f, "thread {native}+{offset:#x}"),
+            Somewhere::Interpreter(id, offset) => write!(f, "interpreter {id}+{offset:#x}"),
+            Somewhere::Runtime(0) => f.write_str("runtime"),
+            Somewhere::Runtime(offset) => write!(f, "runtime+{offset:#x}"),
+            Somewhere::Elsewhere(at) => at.fmt(f),
+        }
+    }
 }

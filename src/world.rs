@@ -11,7 +11,7 @@ use softdock_process::{
 
 use crate::oracle::Watch;
 use crate::scenario::{Actor, Fault, FaultKind};
-use crate::trace::Trace;
+use crate::trace::{Answer, Question, Trace};
 
 /// The world of one attempt.
 pub struct World<'w> {
@@ -121,30 +121,25 @@ impl<'w> World<'w> {
     fn perform(&mut self, actor: &Actor) {
         self.trace.moved(self.site, actor);
         if let Err(error) = perform(self.process, actor) {
-            self.trace.impossible(&error);
+            self.trace.impossible(self.site, &error);
             self.impossible = Some(error);
         }
     }
 
     /// A question to the system, which a fault may fail or answer wrongly.
-    fn ask<T>(
+    fn ask<T: Copy + Into<Answer>>(
         &mut self,
-        what: &str,
+        question: Question,
         answer: impl FnOnce(&mut Process) -> Result<T, ErrorKind>,
         lie: impl FnOnce(T) -> T,
-    ) -> Result<T, ErrorKind>
-    where
-        T: std::fmt::Debug,
-    {
+    ) -> Result<T, ErrorKind> {
         let kind = self.strike();
-        let answer = match kind {
-            Some(kind) if Self::honest(kind).is_some() => {
-                Err(Self::honest(kind).unwrap_or(ErrorKind::Unmapped))
-            }
-            Some(FaultKind::LieAnswer) => answer(self.process).map(lie),
+        let answer = match (kind.and_then(Self::honest), kind) {
+            (Some(honest), _) => Err(honest),
+            (None, Some(FaultKind::LieAnswer)) => answer(self.process).map(lie),
             _ => answer(self.process),
         };
-        self.trace.asked(self.site, what, &answer, kind);
+        self.trace.asked((self.site, kind), question, || answer.map(Into::into));
         answer
     }
 
@@ -226,7 +221,7 @@ impl ProcessMemory for World<'_> {
             _ => self.process.read(at, into),
         };
         lie(kind, into);
-        self.trace.read(self.site, self.process, at, into, &result, kind);
+        self.trace.read((self.site, kind), self.process, at, into, result);
         result
     }
 
@@ -235,7 +230,7 @@ impl ProcessMemory for World<'_> {
         let (lands, reported) = Self::landing(kind, at, from.len());
         self.watch.writing(self.process, at, &from[..lands]);
         let result = self.process.write(at, &from[..lands]).and(reported);
-        self.trace.wrote(self.site, self.process, at, from, &result, kind);
+        self.trace.wrote((self.site, kind), self.process, at, from, result);
         result
     }
 }
@@ -260,46 +255,47 @@ fn lie(kind: Option<&FaultKind>, bytes: &mut [u8]) {
 impl Modules for World<'_> {
     fn candidate(&mut self, rank: usize) -> Result<Option<&Candidate>, ErrorKind> {
         let kind = self.strike();
-        if let Some(kind) = kind.and_then(Self::honest) {
-            self.trace.note(self.site, &format!("ask for candidate {rank}: {kind}"));
-            return Err(kind);
-        }
-        let found = self.process.candidate(rank);
-        self.trace.candidate(self.site, rank, &found);
+        let found = match kind.and_then(Self::honest) {
+            Some(honest) => Err(honest),
+            None => self.process.candidate(rank),
+        };
+        let question = Question::Candidate(rank);
+        self.trace.asked((self.site, kind), question, || found.map(Into::into));
         found
     }
 
     fn read_image(&mut self, at: Address, into: &mut [u8]) -> Result<bool, ErrorKind> {
         let kind = self.strike();
-        let answer = match kind.and_then(Self::honest) {
-            Some(kind) => Err(kind),
-            None if kind == Some(&FaultKind::LieAnswer) => Ok(false),
-            None => self.process.read_image(at, into),
+        let answer = match (kind.and_then(Self::honest), kind) {
+            (Some(honest), _) => Err(honest),
+            (None, Some(FaultKind::LieAnswer)) => Ok(false),
+            _ => self.process.read_image(at, into),
         };
         lie(kind, into);
-        self.trace.image(self.site, into.len(), &answer, kind);
+        let question = Question::Image(into.len());
+        self.trace.asked((self.site, kind), question, || answer.map(Into::into));
         answer
     }
 
     fn writable(&mut self, nth: usize) -> Result<Option<MemoryRange>, ErrorKind> {
-        self.ask("a writable range", |process| process.writable(nth), |range| range)
+        self.ask(Question::Writable(nth), |process| process.writable(nth), |_| None)
     }
 }
 
 impl Threads for World<'_> {
     fn is_thread(&mut self, native: u64) -> Result<bool, ErrorKind> {
-        let what = if self.trace.is_on() { format!("is {native} a thread") } else { String::new() };
-        self.ask(&what, |process| process.is_thread(native), |known| !known)
+        let question = Question::IsThread(native);
+        self.ask(question, |process| process.is_thread(native), |known| !known)
     }
 
     fn main_thread(&mut self) -> Result<Option<u64>, ErrorKind> {
         let lie = |main: Option<u64>| main.map(|native| native + 1);
-        self.ask("the main thread", Process::main_thread, lie)
+        self.ask(Question::MainThread, Process::main_thread, lie)
     }
 
     fn identity(&mut self) -> Result<Identity, ErrorKind> {
         let lie = |is: Identity| Identity { started: is.started + 1, ..is };
-        self.ask("which process", Process::identity, lie)
+        self.ask(Question::Identity, Process::identity, lie)
     }
 }
 

@@ -38,8 +38,8 @@ pub struct CachedThread {
     pub native: u64,
 }
 
-/// A digest of a table's bytes, to notice another build: two 64-bit lanes, multiplied and rotated
-/// word by word. Not cryptographic: whoever can forge the bytes can write the target as well.
+/// A digest of a table's bytes, to notice another build: two 64-bit lanes, multiplied and rotated,
+/// for the even and the odd words. Not cryptographic: whoever can forge the bytes can write the target as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TableDigest(pub u64, pub u64);
 
@@ -48,10 +48,10 @@ impl TableDigest {
     #[must_use]
     pub fn of(bytes: &[u8]) -> TableDigest {
         let mut lanes = (0x9e37_79b9_7f4a_7c15_u64, 0xc2b2_ae3d_27d4_eb4f_u64);
-        for word in bytes.chunks_exact(8).filter_map(|word| u64_at(word, 0)) {
-            lanes.0 = (lanes.0 ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(29);
-            lanes.1 =
-                lanes.1.rotate_left(17).wrapping_add(word).wrapping_mul(0x8765_4321_9abc_def1);
+        for pair in bytes.chunks(16) {
+            let (a, b) = (u64_at(pair, 0).unwrap_or(0), u64_at(pair, 8).unwrap_or(0));
+            lanes.0 = (lanes.0 ^ a).wrapping_mul(0x0100_0000_01b3).rotate_left(29);
+            lanes.1 = (lanes.1 ^ b).wrapping_mul(0x8765_4321_9abc_def1).rotate_left(31);
         }
         TableDigest(lanes.0, lanes.1)
     }

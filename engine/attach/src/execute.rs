@@ -84,7 +84,10 @@ impl<H: Host> Attempt<'_, H> {
 
     fn look_again(&mut self, target: &Target) -> Step<()> {
         let layout = &target.layout;
-        if self.report.cache == CacheUse::Hit || self.config.forced_thread.is_some() {
+        if self.report.cache == CacheUse::Hit {
+            return Ok(());
+        }
+        if self.config.forced_thread.is_some() {
             return self.validate_thread(target.thread, target.interpreter.at, layout);
         }
         let head = self.read_runtime(target.runtime, layout)?;

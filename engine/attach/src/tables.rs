@@ -261,7 +261,7 @@ pub(crate) static PYTHON_3_15: Table = Table::new(
         Group {
             name: "gc",
             fields: &["size", "collecting", "frame", "generation_stats_size", "generation_stats"],
-            // A size of the statistics, which lie outside the struct: 1120 where the struct has 176.
+            // A size of the statistics, which lie elsewhere: 1120 where the struct has 176.
             exempt: Some(3),
         },
         group("gen_object", &["size", "gi_name", "gi_iframe", "gi_frame_state"]),

@@ -7,7 +7,8 @@
 pub struct Identity {
     /// The process id as the attacher sees it.
     pub pid: u32,
-    /// When the process started, in the system's own ticks since boot (Linux: field 22 of
-    /// `/proc/PID/stat`; Windows: the creation time in 100 ns).
+    /// When the process started, as a number that only grows: on Linux 6.9 and later the serial
+    /// number that pidfs gives each process, before that field 22 of `/proc/PID/stat` (ticks since
+    /// boot); on Windows the creation time in 100 ns. Comparable within one boot only.
     pub started: u64,
 }

@@ -31,11 +31,13 @@ impl ProcessMemory for Process {
         self.memory.write(at, from)
     }
 
+    #[inline]
     fn read_u64(&mut self, at: Address) -> Result<u64, MemoryError> {
         self.reachable_at(at, 8)?;
         self.memory.read_u64(at)
     }
 
+    #[inline]
     fn read_u32(&mut self, at: Address) -> Result<u32, MemoryError> {
         self.reachable_at(at, 4)?;
         self.memory.read_u32(at)

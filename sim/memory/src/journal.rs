@@ -160,3 +160,23 @@ impl AddressSpace {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{AddressSpace, PAGE_BYTES, Protection};
+    use softdock_process::Address;
+
+    /// Else an exploration of a million runs that each touch a fresh page would eat all memory.
+    #[test]
+    fn restore_gives_back_the_pages_that_were_touched() {
+        let mut memory = AddressSpace::new();
+        let at = Address::new(PAGE_BYTES);
+        memory.map(at, 2 * PAGE_BYTES, Protection::ReadWrite).unwrap();
+        memory.poke_u64(at, 1).unwrap();
+        memory.checkpoint();
+        memory.poke_u64(Address::new(2 * PAGE_BYTES), 1).unwrap();
+        assert_eq!(memory.store.len() as u64, 2 * PAGE_BYTES);
+        memory.restore();
+        assert_eq!(memory.store.len() as u64, PAGE_BYTES);
+    }
+}

@@ -79,9 +79,9 @@ impl Regions {
 
     /// As [`Regions::find`], and remembers it.
     #[inline]
-    pub(crate) fn hit(&mut self, at: u64) -> Option<Region> {
+    pub(crate) fn hit(&mut self, at: u64) -> Option<&Region> {
         self.hit = self.find(at)?;
-        self.list.get(self.hit).copied()
+        self.list.get(self.hit)
     }
 
     fn search(&self, at: u64) -> Option<usize> {

@@ -100,7 +100,8 @@ impl AddressSpace {
         let mut done = 0;
         while done < bytes.len() {
             let here = step(at, done)?;
-            let region = self.regions.hit(here).ok_or(Unmapped { at: Address::new(here) })?;
+            let region = self.regions.hit(here).copied();
+            let region = region.ok_or(Unmapped { at: Address::new(here) })?;
             let len = reach(&region, here, bytes.len() - done);
             self.put(region, here, &bytes[done..done + len]);
             done += len;

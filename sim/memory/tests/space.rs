@@ -83,6 +83,16 @@ fn a_typed_read_across_regions_is_whole() {
 }
 
 #[test]
+fn typed_reads_obey_protection_like_any_other() {
+    let (mut memory, _) = ground();
+    let guard = at(5 * PAGE + 8);
+    let unmapped = |wanted| Err(MemoryError::untouched(ErrorKind::Unmapped, guard, wanted));
+    assert_eq!(memory.read_u64(guard).map(drop), unmapped(8));
+    assert_eq!(memory.read_u32(guard).map(drop), unmapped(4));
+    assert!(memory.read_u64(at(2 * PAGE)).is_ok(), "read-only memory can be read");
+}
+
+#[test]
 fn the_world_ignores_protection_but_not_holes() {
     let (mut memory, _) = ground();
     memory.poke_u64(at(5 * PAGE), 9).unwrap();

@@ -448,7 +448,7 @@ fn reachable(kind: ErrorKind) -> Result<(), ErrorKind> {
     }
 }
 
-/// Where cookies stand in the first `bytes` of a mapping, each with the bytes that are left behind it.
+/// Where cookies stand in the first `bytes` of a mapping, each with the bytes left behind it.
 ///
 /// Only multiples of 8 are looked at: the structure starts with a 64-bit number. Chunks are
 /// multiples of 8 too, so that no cookie lies across two.
