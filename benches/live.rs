@@ -1,6 +1,9 @@
 //! What a live attach costs, against `sys.remote_exec` of the same interpreter on the same target:
 //! medians of interleaved rounds, and their ratios. Verification is included in ours and does not
-//! exist in theirs. Needs a CPython 3.14+ (see `snapshots/live/pythons.rs`); without one it says so.
+//! exist in theirs. Needs a CPython 3.14+ (see `snapshots/live/pythons.rs`); without one it says
+//! so.
+
+#![allow(clippy::float_arithmetic, reason = "ratios for a person to read")]
 
 #[cfg(target_os = "linux")]
 #[path = "../snapshots/live/pythons.rs"]
@@ -40,7 +43,7 @@ mod linux {
     const CALLS: usize = 200;
 
     /// Calls of one kind in a row, before the next kind has its turn.
-    const BLOCK: usize = 20;
+    const BLOCK: usize = 5;
 
     /// Whole commands of each kind.
     const COMMANDS: usize = 21;
@@ -244,8 +247,8 @@ for line in sys.stdin:
         let _ = std::fs::remove_file(&log);
         let lines: Vec<&str> = text.lines().collect();
         let about = |line: &&str| line.contains("process_vm_") || line.contains("/maps");
-        let first = lines.iter().position(|line| about(&line))?;
-        let last = lines.iter().rposition(|line| about(&line))?;
+        let first = lines.iter().position(about)?;
+        let last = lines.iter().rposition(about)?;
         Some(last - first + 1)
     }
 

@@ -1,6 +1,8 @@
 //! What a virtual attach costs: the figures of the simulator, as medians of interleaved rounds and
 //! ratios between them. A benchmark, not a test: nothing fails here.
 
+#![allow(clippy::float_arithmetic, reason = "ratios for a person to read")]
+
 use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};

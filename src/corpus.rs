@@ -97,7 +97,7 @@ impl Entry {
     }
 
     /// The folder is the verdict: `attach/` succeeds, `refuse/` looks and does not touch, and
-    /// `survive/` is struck by faults.
+    /// `survive/` is struck by faults, or fails.
     fn check_folder(&self, attach: &Attach) -> Result<(), Mistake> {
         let outcome = attach.expect.outcome.0;
         let (fits, expected) = match self.name.split('/').next() {
@@ -106,7 +106,10 @@ impl Entry {
                 let refused = outcome == Outcome::Refused;
                 (refused && attach.faults.is_empty(), "the outcome `refused`, and no faults")
             }
-            Some("survive") => (!attach.faults.is_empty(), "at least one fault"),
+            Some("survive") => {
+                let failed = outcome == Outcome::Failed;
+                (failed || !attach.faults.is_empty(), "at least one fault, or the outcome `failed`")
+            }
             _ => (true, ""),
         };
         if fits {

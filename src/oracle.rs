@@ -88,6 +88,19 @@ impl fmt::Display for Violation {
     }
 }
 
+/// Whether memory holds this path and its NUL.
+fn holds(process: &Process, at: Address, path: &[u8]) -> bool {
+    let mut held = [0; 64];
+    let mut at = at.get();
+    let mut is_next = |bytes: &[u8]| {
+        let held = &mut held[..bytes.len()];
+        let read = process.memory().peek_into(Address::new(at), held);
+        at += bytes.len() as u64;
+        read.is_ok() && held == bytes
+    };
+    path.chunks(64).all(&mut is_next) && is_next(&[0])
+}
+
 /// Watches the writes as they land.
 #[derive(Clone, Debug)]
 pub struct Watch<'s> {
@@ -96,17 +109,36 @@ pub struct Watch<'s> {
     written: Option<ThreadKey>,
     landed: bool,
     armed: bool,
+    flag_meant: bool,
 }
 
 impl<'s> Watch<'s> {
     /// A watch over an attempt to run this script.
     #[must_use]
     pub fn new(script: &'s [u8]) -> Watch<'s> {
-        Watch { script, violations: Vec::new(), written: None, landed: false, armed: false }
+        Watch {
+            script,
+            violations: Vec::new(),
+            written: None,
+            landed: false,
+            armed: false,
+            flag_meant: false,
+        }
     }
 
-    /// These bytes are about to land.
-    pub(crate) fn writing(&mut self, process: &Process, at: Address, bytes: &[u8]) {
+    /// These bytes are about to be written, of which so many will land.
+    pub(crate) fn writing(&mut self, process: &Process, at: Address, bytes: &[u8], lands: usize) {
+        match process.place(at) {
+            Place::Pending(_) if bytes.first() == Some(&1) => self.flag_meant = true,
+            Place::Breaker(_) if !self.flag_meant => {
+                self.violations.push(Violation::BreakerBeforeFlag);
+            }
+            _ => {}
+        }
+        self.landing(process, at, &bytes[..lands]);
+    }
+
+    fn landing(&mut self, process: &Process, at: Address, bytes: &[u8]) {
         let Some(last) = bytes.len().checked_sub(1) else { return };
         self.landed = true;
         let end = at.checked_add(last as u64).unwrap_or(at);
@@ -137,24 +169,18 @@ impl<'s> Watch<'s> {
         }
         self.armed = true;
         let Some(live) = process.thread(key) else { return };
-        let path = process.memory().peek(live.path.at, self.script.len() + 1);
-        let complete =
-            path.is_ok_and(|path| path.strip_suffix(&[0]).is_some_and(|path| path == self.script));
-        if !complete {
+        if !holds(process, live.path.at, self.script) {
             self.violations.push(Violation::FlagBeforePath);
         }
     }
 
     fn setting_breaker(&mut self, process: &Process, key: ThreadKey, at: Address, bytes: &[u8]) {
         self.wrote_to(key);
-        if !self.armed {
-            self.violations.push(Violation::BreakerBeforeFlag);
-        }
-        let before = process.memory().peek(at, bytes.len()).unwrap_or_default();
-        if let (Some(before), Some(after)) = (before.first(), bytes.first())
-            && before & !after != 0
-        {
-            self.violations.push(Violation::LostEvents(before & !after));
+        let mut before = [0];
+        let read = process.memory().peek_into(at, &mut before);
+        let lost = bytes.first().map_or(0, |after| before[0] & !after);
+        if read.is_ok() && lost != 0 {
+            self.violations.push(Violation::LostEvents(lost));
         }
     }
 
@@ -196,7 +222,7 @@ impl<'s> Watch<'s> {
         let Some(key) = self.written else { return Some(Violation::FalseSuccess) };
         let ran = process.runs().iter().find(|run| run.thread == key && run.path == self.script);
         let live = process.thread(key);
-        let armed = process.armed(key).as_deref() == Some(self.script);
+        let armed = live.is_some_and(|live| self.is_armed(process, &live));
         if !armed && ran.is_none() {
             return Some(Violation::FalseSuccess);
         }
@@ -218,7 +244,13 @@ impl<'s> Watch<'s> {
 
     /// Whether any thread will run the script at its next chance.
     fn will_run(&self, process: &Process) -> bool {
-        process.threads().any(|live| process.armed(live.key).as_deref() == Some(self.script))
+        process.threads().any(|live| self.is_armed(process, &live))
+    }
+
+    /// Whether this thread will run the script: the flag is 1, with or without an event bit.
+    fn is_armed(&self, process: &Process, live: &LiveThread) -> bool {
+        let pending = process.memory().peek_u32(live.pending.at);
+        pending == Ok(1) && holds(process, live.path.at, self.script)
     }
 
     /// Whether nothing differs but an event bit, which CPython clears by itself.
@@ -226,7 +258,8 @@ impl<'s> Watch<'s> {
         let Some(live) = self.written.and_then(|key| process.thread(key)) else { return true };
         let meant = report.outcome == Outcome::Cancelled;
         process.memory().differences().iter().all(|difference| {
-            live.breaker.contains(difference.at) || meant && live.pending.contains(difference.at)
+            let request = live.pending.contains(difference.at) || live.path.contains(difference.at);
+            live.breaker.contains(difference.at) || meant && request
         })
     }
 }

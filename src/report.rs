@@ -103,13 +103,13 @@ pub struct Attempt {
     pub fallback: Option<&'static str>,
 }
 
-/// An attempt that ended before the engine was asked: the process could not be opened, or it could
-/// not have read the script. Nothing was written.
+/// An attempt that ended before the engine was asked: the process could not be opened, could not
+/// have read the script, or another softdock was at it. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stopped {
     /// `refused` or `failed`.
     pub outcome: &'static str,
-    /// `open` or `preflight`.
+    /// `open`, `preflight` or `turn`.
     pub site: &'static str,
     /// Why.
     pub reason: &'static str,
@@ -150,6 +150,20 @@ impl Stopped {
             code: "ScriptBufferWrite",
             hint: Some(hint),
             ..*Stopped::at_open(reason, detail)
+        })
+    }
+
+    /// Another softdock was at it.
+    #[must_use]
+    pub fn at_turn(detail: String) -> Box<Stopped> {
+        Box::new(Stopped {
+            outcome: Outcome::Refused.name(),
+            site: "turn",
+            code: "Busy",
+            hint: Some(String::from(
+                "wait until it is done, or interrupt it: that takes its request back",
+            )),
+            ..*Stopped::at_open(Reason::Busy.name(), detail)
         })
     }
 }

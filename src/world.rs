@@ -228,7 +228,7 @@ impl ProcessMemory for World<'_> {
     fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
         let kind = self.strike();
         let (lands, reported) = Self::landing(kind, at, from.len());
-        self.watch.writing(self.process, at, &from[..lands]);
+        self.watch.writing(self.process, at, from, lands);
         let result = self.process.write(at, &from[..lands]).and(reported);
         self.trace.wrote((self.site, kind), self.process, at, from, result);
         result

@@ -8,8 +8,8 @@ use super::{Exit, output};
 
 /// Write a commented scenario to start from.
 ///
-/// The file is scenarios/NAME.ron; NAME may name a folder too, as in attach/my-case. A file that
-/// exists is left alone.
+/// The file is scenarios/NAME.ron; NAME may name a folder too, as in refuse/my-case, which says
+/// what must come out. A file that exists is left alone.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Its name: words in lower case joined by hyphens, below at most one folder.
@@ -17,17 +17,69 @@ pub(crate) struct Args {
     name: String,
 }
 
-const TEMPLATE: &str = r#"// What this scenario shows, in a sentence or two.
+/// What every scenario starts with; `ABOUT` and `REST` depend on the folder.
+const TEMPLATE: &str = r#"// What this scenario shows, and why it is worth a file.
+//
+// `softdock explain` lists the sites, faults, moves, outcomes and reasons that can stand here.
 Attach(
-    about: "a healthy process runs the script",
-    // Where it comes from, if it comes from the field: "python/cpython#136541".
-    // source: "",
-    process: (version: "3.14.0", threads: 1),
-    script: "/tmp/attach.py",
-    faults: [],
-    expect: (outcome: "armed", site: "verify"),
-)
+    about: "ABOUT",
+    // Where it was seen, if it comes from the field.
+    // source: "python/cpython#000000",
+
+    // A healthy process otherwise; its first thread has the id 4242, the next one 4243.
+REST)
 "#;
+
+/// Of scenarios that succeed.
+const ATTACH: (&str, &str) = (
+    "a healthy process takes the script",
+    r#"    process: (build: "3.14.10-linux", threads: 2),
+
+    // The request is confirmed: while the engine waits, the main thread looks at its breaker.
+    config: (confirm: true),
+    waits: [Poll(4242)],
+
+    // Only what is given is compared.
+    expect: (outcome: "consumed", site: "confirm", thread: 4242, runs: 1),
+"#,
+);
+
+/// Of scenarios that look and do not touch.
+const REFUSE: (&str, &str) = (
+    "a process that was started with -X disable-remote-debug is left alone",
+    r#"    process: (build: "3.14.10-linux", remote_debugging: 0),
+
+    // Changes to memory that the process itself knows nothing of, as Word(Slab("version"), 7).
+    damage: [],
+
+    // Only what is given is compared.
+    expect: (outcome: "refused", site: "policy", reason: "policy-disabled"),
+"#,
+);
+
+/// Of scenarios that are struck by faults.
+const SURVIVE: (&str, &str) = (
+    "a write that is reported done and never lands is noticed, and taken back",
+    r#"    process: (build: "3.14.10-linux", threads: 2),
+
+    // The first write at this site does not land. Others: Unmapped, Short(3), Torn(3), FlipBit(7),
+    // Move(ExitThread(4243)), …
+    faults: [(site: "write-script-path", hit: 1, kind: Lost)],
+
+    // Only what is given is compared.
+    expect: (outcome: "failed", site: "verify-script-path", reason: "script-path-lost", runs: 0),
+"#,
+);
+
+/// The scenario to start from: the folder is the verdict.
+fn template(name: &str) -> String {
+    let (about, rest) = match name.split('/').next() {
+        Some("attach") => ATTACH,
+        Some("refuse") => REFUSE,
+        _ => SURVIVE,
+    };
+    TEMPLATE.replace("ABOUT", about).replace("REST", rest)
+}
 
 /// Names become names of tests, so that they are kept to what needs no quoting anywhere.
 fn name(text: &str) -> Result<String, String> {
@@ -48,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Exit {
     let path = PathBuf::from("scenarios").join(format!("{}.ron", args.name));
     let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
     let created = folder.and_then(|()| OpenOptions::new().write(true).create_new(true).open(&path));
-    match created.and_then(|mut file| file.write_all(TEMPLATE.as_bytes())) {
+    match created.and_then(|mut file| file.write_all(template(&args.name).as_bytes())) {
         Ok(()) => {
             let path = path.display();
             output::result(&format!("wrote {path}; try it with: softdock run {path}"));
@@ -68,6 +120,18 @@ pub(crate) fn run(args: &Args) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_template_comes_out_as_it_says() {
+        let path = std::env::temp_dir().join(format!("softdock-new-{}.ron", std::process::id()));
+        for name in ["attach/x", "refuse/x", "survive/x", "x"] {
+            std::fs::write(&path, template(name)).unwrap();
+            let run = softdock::corpus::load(&path, name)
+                .and_then(|entry| entry.run(softdock::trace::Trace::off()));
+            assert!(run.unwrap().is_clean(), "{name}");
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
 
     #[test]
     fn names_need_no_quoting() {

@@ -47,3 +47,31 @@ pub(crate) fn message(text: &str) {
     }
     let _ = writeln!(anstream::stderr(), "{}", text.trim_end_matches('\n'));
 }
+
+/// Text in lines of readable length, each indented by two.
+pub(crate) fn wrapped(text: &str) -> String {
+    const COLUMNS: usize = 90;
+    let mut lines = vec![String::from(" ")];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= COLUMNS => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("  {word}")),
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_wrapped_between_words() {
+        assert_eq!(wrapped("a  b"), "  a b");
+        let word = "x".repeat(50);
+        assert_eq!(wrapped(&format!("{word} {word}")), format!("  {word}\n  {word}"));
+    }
+}

@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 pub use fault::{Actor, Fault, FaultKind};
-pub use names::nearest;
 pub use place::{Damage, Place};
 pub use process::Process;
 pub use read::{Mistake, read};

@@ -40,17 +40,14 @@ pub(crate) struct Attempt<'a, H: Host> {
     pub(crate) slab: Vec<u8>,
     /// The thread state as last read.
     pub(crate) state: Vec<u8>,
-    /// The thread state as read before that, where two readings are compared.
-    pub(crate) earlier: Vec<u8>,
-    /// Some words of a struct as last read.
-    span: Vec<u8>,
     concluded: bool,
 }
 
-/// Words of one struct at most this far apart, in bytes, are fetched by one read.
-const SPAN_MAX: u64 = 4096;
+/// Words of one struct that lie together in this many bytes are fetched by one read: the list
+/// fields of an interpreter span 96.
+const SPAN_MAX: usize = 256;
 
-/// Bytes that hold a known table, thread state or span without growing.
+/// Bytes that hold a known table or thread state without growing.
 const BUFFER: usize = 1024;
 
 impl<'a, H: Host> Attempt<'a, H> {
@@ -61,8 +58,6 @@ impl<'a, H: Host> Attempt<'a, H> {
             report: Report::new(),
             slab: Vec::with_capacity(BUFFER),
             state: Vec::with_capacity(BUFFER),
-            earlier: Vec::with_capacity(BUFFER),
-            span: Vec::with_capacity(BUFFER),
             concluded: false,
         }
     }
@@ -136,21 +131,21 @@ impl<'a, H: Host> Attempt<'a, H> {
     ) -> Result<[u64; N], MemoryError> {
         let low = offsets.into_iter().min().unwrap_or(0);
         let high = offsets.into_iter().max().unwrap_or(0);
-        let span = high.saturating_sub(low).saturating_add(8);
         let out_of_range = MemoryError::untouched(ErrorKind::OutOfRange, base, 8);
         let mut words = [0; N];
-        if span > SPAN_MAX {
+        let mut buffer = [0; SPAN_MAX];
+        let span = usize::try_from(high.saturating_sub(low).saturating_add(8));
+        let Some(span) = span.ok().and_then(|span| buffer.get_mut(..span)) else {
             for (word, offset) in words.iter_mut().zip(offsets) {
                 let at = base.checked_add(offset).ok_or(out_of_range)?;
                 *word = self.host.read_u64(at)?;
             }
             return Ok(words);
-        }
-        self.span.resize(usize::try_from(span).unwrap_or(0), 0);
+        };
         let start = base.checked_add(low).ok_or(out_of_range)?;
-        self.host.read(start, &mut self.span)?;
+        self.host.read(start, span)?;
         for (word, offset) in words.iter_mut().zip(offsets) {
-            *word = u64_at(&self.span, offset.saturating_sub(low)).unwrap_or(0);
+            *word = u64_at(span, offset.saturating_sub(low)).unwrap_or(0);
         }
         Ok(words)
     }
@@ -165,17 +160,6 @@ impl<'a, H: Host> Attempt<'a, H> {
     /// The thread state as last read, seen through `layout`.
     pub(crate) fn state<'s>(&'s self, layout: &'s Layout) -> State<'s> {
         State { bytes: &self.state, fields: &layout.thread }
-    }
-
-    /// Keeps the thread state last read as [`Attempt::earlier`], to compare the next one with.
-    pub(crate) fn keep_state(&mut self) {
-        core::mem::swap(&mut self.state, &mut self.earlier);
-    }
-
-    /// Whether the last two readings are of the same thread state in the same role.
-    pub(crate) fn is_same_thread(&self, layout: &Layout) -> bool {
-        let earlier = State { bytes: &self.earlier, fields: &layout.thread };
-        self.state(layout).is_same_thread(&earlier)
     }
 
     /// Which process this is.
@@ -202,5 +186,83 @@ impl<H: Host> Drop for Attempt<'_, H> {
             self.report.left = crate::Left::Unknown;
             self.host.conclude(&self.report);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use softdock_process::{
+        Candidate, ErrorKind, Identity, MemoryError, MemoryRange, Modules, ProcessMemory, Threads,
+    };
+
+    use super::*;
+    use crate::{Request, Wait};
+
+    /// A host with a bug of its own.
+    #[derive(Default)]
+    struct Broken {
+        concluded: Vec<Report>,
+    }
+
+    impl ProcessMemory for Broken {
+        fn read(&mut self, _: Address, _: &mut [u8]) -> Result<(), MemoryError> {
+            unreachable!("the attempt ends before")
+        }
+
+        fn write(&mut self, _: Address, _: &[u8]) -> Result<(), MemoryError> {
+            unreachable!("the attempt ends before")
+        }
+    }
+
+    impl Modules for Broken {
+        fn candidate(&mut self, _: usize) -> Result<Option<&Candidate>, ErrorKind> {
+            panic!("a bug of the host")
+        }
+
+        fn read_image(&mut self, _: Address, _: &mut [u8]) -> Result<bool, ErrorKind> {
+            unreachable!("the attempt ends before")
+        }
+
+        fn writable(&mut self, _: usize) -> Result<Option<MemoryRange>, ErrorKind> {
+            unreachable!("the attempt ends before")
+        }
+    }
+
+    impl Threads for Broken {
+        fn is_thread(&mut self, _: u64) -> Result<bool, ErrorKind> {
+            unreachable!("the attempt ends before")
+        }
+
+        fn main_thread(&mut self) -> Result<Option<u64>, ErrorKind> {
+            unreachable!("the attempt ends before")
+        }
+
+        fn identity(&mut self) -> Result<Identity, ErrorKind> {
+            Ok(Identity { pid: 1, started: 1 })
+        }
+    }
+
+    impl Host for Broken {
+        fn at(&mut self, _: Site) {}
+
+        fn wait(&mut self, _: u32) -> Wait {
+            Wait::Deadline
+        }
+
+        fn conclude(&mut self, report: &Report) {
+            self.concluded.push(report.clone());
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_unwinds_concludes_once_and_says_where() {
+        let mut host = Broken::default();
+        let config = Config::default();
+        let request = Request { script: b"/tmp/a.py", cached: None };
+        let attempt = std::panic::AssertUnwindSafe(|| crate::attach(&mut host, &config, request));
+        assert!(std::panic::catch_unwind(attempt).is_err());
+        let [report] = host.concluded.as_slice() else { panic!("one conclusion") };
+        assert_eq!((report.outcome, report.site), (Outcome::Failed, Site::Locate));
+        assert_eq!(report.reason, Some(Reason::Unexpected));
     }
 }

@@ -39,7 +39,8 @@ pub struct CachedThread {
 }
 
 /// A digest of a table's bytes, to notice another build: two 64-bit lanes, multiplied and rotated,
-/// for the even and the odd words. Not cryptographic: whoever can forge the bytes can write the target as well.
+/// for the even and the odd words. Not cryptographic: whoever can forge the bytes can write the
+/// target as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TableDigest(pub u64, pub u64);
 

@@ -1,14 +1,15 @@
 //! Taking back a request that is still pending: ours from an earlier attach, or anybody's.
 
 use crate::attempt::{Attempt, Step, Target};
-use crate::report::{Left, Undo};
-use crate::validate::{PENDING_NONE, PENDING_SET};
+use crate::report::Undo;
+use crate::validate::{PENDING_CLAIMED, PENDING_SET};
 use crate::{CachedThread, Config, Host, Outcome, Reason, Report, Site};
 
 /// Takes back a pending request from the thread that `config` chooses.
 ///
 /// With `script` only a request for that very path is taken back, so that another debugger's is
-/// left alone. Refused with [`Reason::NothingPending`] when there is none, or another one.
+/// left alone. A claim that an attacher left behind when it was killed counts as a request.
+/// Refused with [`Reason::NothingPending`] when there is none, or another one.
 pub fn cancel<H: Host>(
     host: &mut H,
     config: &Config,
@@ -35,31 +36,43 @@ impl<H: Host> Attempt<'_, H> {
         if self.is_dry_run(&target)? {
             return Ok(Outcome::Planned);
         }
-        self.clear_pending(&target)
+        self.clear_pending(&target, script)
     }
 
     fn is_pending(&self, target: &Target, script: Option<&[u8]>) -> bool {
         let state = self.state(&target.layout);
         let path = state.path_buffer().and_then(|buffer| buffer.split(|byte| *byte == 0).next());
         let meant = script.is_none_or(|script| path == Some(script));
-        state.pending() == Some(PENDING_SET) && meant
+        matches!(state.pending(), Some(PENDING_SET | PENDING_CLAIMED)) && meant
     }
 
-    fn clear_pending(&mut self, target: &Target) -> Step<Outcome> {
+    fn clear_pending(&mut self, target: &Target, script: Option<&[u8]>) -> Step<Outcome> {
         self.at(Site::UndoPending);
-        let Some(at) = target.thread.checked_add(target.layout.thread.pending) else {
+        let thread = &target.layout.thread;
+        let pending_at = target.thread.checked_add(thread.pending);
+        let path_at = target.thread.checked_add(thread.script_path);
+        let (Some(pending_at), Some(path_at)) = (pending_at, path_at) else {
             return self.refuse(Reason::Mismatch);
         };
-        self.report.left = Left::Unknown;
-        self.report.undo = Some(Undo::Failed);
-        let written = self.host.write(at, &PENDING_NONE.to_le_bytes());
-        self.must(written)?;
-        let pending = self.host.read_u32(at);
-        if self.must(pending)? != PENDING_NONE {
-            return self.fail(Reason::Mismatch);
+        // The last look is the last access before the first write.
+        self.read_thread(target.thread, &target.layout)?;
+        if !self.is_pending(target, script) {
+            return self.refuse(Reason::NothingPending);
         }
-        self.report.left = Left::Nothing;
-        self.report.undo = Some(Undo::Clean);
-        Ok(Outcome::Cancelled)
+        match self.disarm(target, pending_at, path_at) {
+            Ok(false) => {
+                self.report.undo = Some(Undo::Clean);
+                Ok(Outcome::Cancelled)
+            }
+            Ok(true) => {
+                self.report.undo = Some(Undo::Late);
+                self.fail(Reason::NothingPending)
+            }
+            Err(left) => {
+                self.report.undo = Some(Undo::Failed);
+                self.report.left = left;
+                self.fail(Reason::Mismatch)
+            }
+        }
     }
 }

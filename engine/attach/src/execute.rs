@@ -11,11 +11,11 @@
 
 use softdock_process::{ErrorKind, ProcessMemory};
 
-use crate::attempt::{Attempt, Step, Target};
+use crate::attempt::{Attempt, Step, Stop, Target, is_about_memory};
 use crate::plan::{EVAL_PLEASE_STOP, RemoteWritePlan};
-use crate::report::Proof;
+use crate::report::{Proof, Stage, StageResult};
 use crate::validate::{PENDING_CLAIMED, PENDING_NONE, PENDING_SET, ThreadVerdict};
-use crate::{CacheUse, Flex, Host, ParseMode, Reason, Site};
+use crate::{Flex, Host, Outcome, ParseMode, Reason, Site};
 
 impl<H: Host> Attempt<'_, H> {
     /// What is to be written, if the thread is free and the path fits.
@@ -37,74 +37,73 @@ impl<H: Host> Attempt<'_, H> {
             () if !target.policy_known && !self.config.allow_unproven => {
                 self.refuse(Reason::PolicyUnreadable)
             }
-            () if !self.is_proved() => self.refuse(Reason::ProofTooWeak),
+            () if !self.is_proved(target) => self.refuse(Reason::ProofTooWeak),
             () => Ok(false),
         }
     }
 
-    /// What each mode of parsing needs before a write. A known version, proved on live memory, is
+    /// What each mode of parsing needs before a write. A familiar layout, proved on live memory, is
     /// enough for strict; all others want the mapped file's word, or consent. Flex takes no
     /// general consent: it must be meant.
-    fn is_proved(&self) -> bool {
+    fn is_proved(&self, target: &Target) -> bool {
         let image = self.report.proof == Some(Proof::Image);
         match self.report.parse_mode {
-            Some(ParseMode::Strict) => true,
-            Some(ParseMode::Extended | ParseMode::Relaxed) => image || self.config.allow_unproven,
+            Some(ParseMode::Strict) if target.layout.familiar => true,
+            Some(ParseMode::Strict | ParseMode::Extended | ParseMode::Relaxed) => {
+                image || self.config.allow_unproven
+            }
             Some(ParseMode::Flex) => image || self.config.flex == Flex::Allowed,
             None => false,
         }
     }
 
-    /// Finds the thread a second time, the same way, and demands that nothing has moved: neither
-    /// the lists, nor the thread, nor the process.
-    ///
-    /// A cached thread was validated a moment ago, against what was remembered: that was the
-    /// second look.
+    /// Looks at everything once more and demands that nothing has moved: the process, the lists,
+    /// the thread. The thread state itself is read last, so that the window in which it can still
+    /// exit unnoticed is one access wide: the write that follows.
     pub(crate) fn recheck(&mut self, target: &Target) -> Step<()> {
-        let native = self.state(&target.layout).native();
-        let again = self.look_again(target);
         self.at(Site::Recheck);
-        let moved = match again {
-            Ok(()) => self.state(&target.layout).native() != native,
-            Err(stop) if stop.outcome == crate::Outcome::Failed => {
-                return self.fail(stop.reason);
-            }
-            Err(_) => true,
-        };
         let identity = self.host.identity();
         if Some(self.asked(identity)?) != self.report.process {
             return self.refuse(Reason::ProcessReplaced);
         }
-        match self.state(&target.layout).pending() {
-            _ if moved => self.refuse(Reason::Moved),
-            Some(PENDING_NONE) => Ok(()),
-            _ => self.refuse(Reason::Busy),
+        let before = self.state(&target.layout).mark();
+        let again = self.look_again(target);
+        self.at(Site::Recheck);
+        match again {
+            Ok(()) => {}
+            Err(Stop { reason: Reason::Memory(kind), .. }) if is_about_memory(kind) => {
+                return self.refuse(Reason::Moved);
+            }
+            Err(stop) if stop.outcome == Outcome::Failed => return self.fail(stop.reason),
+            Err(_) => return self.refuse(Reason::Moved),
+        }
+        let state = self.state(&target.layout);
+        match (state.judge(target.interpreter.at), state.pending()) {
+            (ThreadVerdict::Ok, _) if state.mark() != before => self.refuse(Reason::Moved),
+            (ThreadVerdict::Ok, Some(PENDING_NONE)) => Ok(()),
+            (ThreadVerdict::Ok, _) => self.refuse(Reason::Busy),
+            _ => self.refuse(Reason::Moved),
         }
     }
 
+    /// Goes the way to the thread once more. A thread that no walk led to was validated a moment
+    /// ago in all its links: only its own state is read again.
     fn look_again(&mut self, target: &Target) -> Step<()> {
         let layout = &target.layout;
-        if self.report.cache == CacheUse::Hit {
-            return Ok(());
+        if self.report.stage(Stage::Walk) != StageResult::Done {
+            return self.read_thread(target.thread, layout);
         }
-        if self.config.forced_thread.is_some() {
-            return self.validate_thread(target.thread, target.interpreter.at, layout);
-        }
+        self.require_native(Some(target.native))?;
         let head = self.read_runtime(target.runtime, layout)?;
         let interpreter = self.walk_interpreters(head, layout)?;
         self.at(Site::Recheck);
         if interpreter.found != target.interpreter {
             return self.refuse(Reason::Moved);
         }
-        let native = Some(target.native);
-        let found = self.walk_to(&interpreter, layout, |at, state| {
-            at == target.thread && state.native() == native
-        })?;
-        if found.is_none() {
-            return self.refuse(Reason::Moved);
+        match self.walk_to(&interpreter, layout, |at, _| at == target.thread)? {
+            Some(_) => Ok(()),
+            None => self.refuse(Reason::Moved),
         }
-        self.check_back_link(target.thread, layout)?;
-        self.judge(interpreter.found.at, layout)
     }
 
     /// The writes, each looked at before the next depends on it.
@@ -131,14 +130,14 @@ impl<H: Host> Attempt<'_, H> {
     /// Path and claim must be there, in the same thread, before anything can run.
     fn verify_script_path(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<()> {
         self.at(Site::VerifyScriptPath);
-        self.keep_state();
+        let before = self.state(&target.layout).mark();
         let read = self.read_state(target.thread, &target.layout);
         if let Err(error) = read {
             return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
         }
         let state = self.state(&target.layout);
         let reason = match () {
-            () if !self.is_same_thread(&target.layout) => Reason::Thread(ThreadVerdict::BadStatus),
+            () if state.mark() != before => Reason::Thread(ThreadVerdict::BadStatus),
             () if !state.path_buffer().is_some_and(|path| path.starts_with(&plan.path)) => {
                 Reason::ScriptPathLost
             }

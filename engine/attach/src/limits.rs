@@ -57,5 +57,8 @@ pub const HEURISTIC_CANDIDATES_MAX: usize = 1024;
 /// Bytes of a rejected table kept in the report for a person to look at.
 pub const HEADER_DUMP_BYTES: usize = 64;
 
+/// Times clearing the pending flag is tried before it is given up.
+pub const DISARM_TRIES: usize = 2;
+
 /// Times the pending flag is looked at while waiting for the target, whatever the host says.
 pub const CONFIRM_POLLS_MAX: u32 = 1_000_000;

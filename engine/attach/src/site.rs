@@ -128,42 +128,6 @@ impl Site {
         }
     }
 
-    /// One sentence for a person who meets the name in a report.
-    #[must_use]
-    pub const fn about(self) -> &'static str {
-        match self {
-            Site::Gate => "settings and request are checked; the target is not touched",
-            Site::Identify => "the process is identified by pid and start time",
-            Site::Locate => "the mapped files are asked where a CPython runtime may be",
-            Site::ReadSlab => "the table `_Py_DebugOffsets` is read from the runtime's start",
-            Site::VersionGate => "the published version is judged: 3.14 or newer is served",
-            Site::ParseSlab => "a layout is looked for: strict, extended, relaxed, then flex",
-            Site::ProveSlab => {
-                "the table is compared with the mapped file, or read again where there is none"
-            }
-            Site::ReadRuntime => "the interpreter list's head and the finalizing word are read",
-            Site::WalkInterpreters => "the interpreter list is walked down to the one asked for",
-            Site::Policy => "the interpreter's live word on remote debugging is judged",
-            Site::Infer => "words that an unknown table leaves open are proved on live threads",
-            Site::WalkThreads => "the thread list is walked and the chosen thread validated",
-            Site::ValidateThread => "a forced or cached thread state is validated",
-            Site::Heuristic => "writable memory is scanned for a thread state (opt-in)",
-            Site::Plan => "the three writes are planned; the path must fit its buffer",
-            Site::WriteGate => "the last step before writing; a dry run ends here",
-            Site::Recheck => "everything believed so far is looked at once more",
-            Site::WriteScriptPath => "the script path and its NUL are written",
-            Site::ClaimPending => "the pending flag is claimed with a value CPython ignores",
-            Site::VerifyScriptPath => "path and claim are read back before anything can run",
-            Site::WritePending => "the pending flag is set; from here the script may run",
-            Site::ReadEvalBreaker => "the eval breaker's event byte is read",
-            Site::WriteEvalBreaker => "bit 0x20 is set in the eval breaker's event byte",
-            Site::Verify => "everything written is read back and judged",
-            Site::Confirm => "the target is given time to take the script",
-            Site::UndoPending => "after a failure the pending flag is cleared first",
-            Site::UndoScriptPath => "after a failure the path buffer gets its old bytes back",
-        }
-    }
-
     /// The site of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Site> {

@@ -5,7 +5,7 @@ use softdock_process::Address;
 use crate::attempt::{Attempt, Step};
 use crate::layout::Layout;
 use crate::limits::{INTERPRETERS_MAX, THREADS_MAX};
-use crate::validate::State;
+use crate::validate::{PENDING_CLAIMED, PENDING_SET, State};
 use crate::walk::Interpreter;
 use crate::{Config, Host, Outcome, Report, ThreadVerdict};
 
@@ -46,6 +46,8 @@ pub struct SurveyedThread {
     pub verdict: ThreadVerdict,
     /// The script that is pending, if one is.
     pub pending: Option<Vec<u8>>,
+    /// Whether an attacher like this one is about to ask, or was killed when it was.
+    pub claimed: bool,
 }
 
 /// Looks at a target without writing to it: a dry run, and then all its lists.
@@ -119,6 +121,7 @@ impl<H: Host> Attempt<'_, H> {
                 main: at == interpreter.threads_main,
                 verdict,
                 pending: pending_script(&state),
+                claimed: state.pending() == Some(PENDING_CLAIMED),
             });
             at = state.next();
         }
@@ -128,5 +131,5 @@ impl<H: Host> Attempt<'_, H> {
 
 fn pending_script(state: &State<'_>) -> Option<Vec<u8>> {
     let path = state.path_buffer()?.split(|byte| *byte == 0).next()?;
-    (state.pending() == Some(crate::validate::PENDING_SET)).then(|| path.to_vec())
+    (state.pending() == Some(PENDING_SET)).then(|| path.to_vec())
 }

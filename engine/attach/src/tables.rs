@@ -56,6 +56,8 @@ pub struct Table {
     pub groups: &'static [Group],
     /// Where the words are that the engine uses.
     pub at: Positions,
+    /// Bytes of the thread state that follow the script path buffer, in every build seen.
+    pub bytes_behind_path: u64,
 }
 
 /// Byte positions, in the table, of the words the engine uses.
@@ -93,7 +95,7 @@ impl Table {
         }
     }
 
-    const fn new(minor: u8, groups: &'static [Group]) -> Table {
+    const fn new(minor: u8, bytes_behind_path: u64, groups: &'static [Group]) -> Table {
         let at = Positions {
             runtime_size: position(groups, "runtime_state", "size"),
             runtime_finalizing: position(groups, "runtime_state", "finalizing"),
@@ -114,7 +116,7 @@ impl Table {
             debugger_support: position(groups, "debugger_support", "eval_breaker"),
             end: end(groups),
         };
-        Table { minor, groups, at }
+        Table { minor, groups, at, bytes_behind_path }
     }
 }
 
@@ -175,6 +177,7 @@ const fn same(a: &str, b: &str) -> bool {
 /// CPython 3.14: 95 words.
 pub(crate) static PYTHON_3_14: Table = Table::new(
     14,
+    12,
     &[
         group("runtime_state", &["size", "finalizing", "interpreters_head"]),
         INTERPRETER_STATE,
@@ -214,6 +217,7 @@ pub(crate) static PYTHON_3_14: Table = Table::new(
 /// CPython 3.15: 111 words.
 pub(crate) static PYTHON_3_15: Table = Table::new(
     15,
+    28,
     &[
         group("runtime_state", &["size", "finalizing", "interpreters_head"]),
         INTERPRETER_STATE,

@@ -179,12 +179,16 @@ impl State<'_> {
         u32_at(self.bytes, self.fields.status?)
     }
 
+    /// Whether the status is that of a live thread state.
+    pub(crate) fn is_live(&self) -> bool {
+        self.status().is_some_and(|status| status & STATUS_JUDGED == STATUS_LIVE)
+    }
+
     /// Judges the values. Links and the native id need more than these bytes: the caller does.
     pub(crate) fn judge(&self, interpreter: Address) -> ThreadVerdict {
-        let live = self.status().is_some_and(|status| status & STATUS_JUDGED == STATUS_LIVE);
         match () {
             () if self.interpreter() != interpreter => ThreadVerdict::WrongInterpreter,
-            () if !live => ThreadVerdict::BadStatus,
+            () if !self.is_live() => ThreadVerdict::BadStatus,
             () if !matches!(self.pending(), Some(PENDING_NONE | PENDING_SET | PENDING_CLAIMED)) => {
                 ThreadVerdict::BadPending
             }
@@ -195,13 +199,19 @@ impl State<'_> {
         }
     }
 
-    /// Whether two readings are of the same thread state in the same role: what tells it apart has
-    /// not changed, while the request fields may have.
-    pub(crate) fn is_same_thread(&self, other: &State<'_>) -> bool {
-        self.interpreter() == other.interpreter()
-            && self.native() == other.native()
-            && self.status().map(|s| s & STATUS_JUDGED) == other.status().map(|s| s & STATUS_JUDGED)
+    /// What tells this thread state from any other, now or later in the same memory.
+    pub(crate) fn mark(&self) -> ThreadMark {
+        let status = self.status().map(|status| status & STATUS_JUDGED);
+        ThreadMark { interpreter: self.interpreter(), native: self.native(), status }
     }
+}
+
+/// What stays the same while a thread state lives; the request fields may change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ThreadMark {
+    interpreter: Address,
+    native: Option<u64>,
+    status: Option<u32>,
 }
 
 /// The native id in a thread state.

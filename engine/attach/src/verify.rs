@@ -5,7 +5,10 @@
 //! took the request, and 2 that our write was lost. A reading that speaks against us is repeated
 //! before it is believed.
 
+use softdock_process::Address;
+
 use crate::attempt::{Attempt, Step, Stop, Target};
+use crate::limits::DISARM_TRIES;
 use crate::plan::{EVAL_PLEASE_STOP, RemoteWritePlan};
 use crate::report::{Left, Undo};
 use crate::validate::{PENDING_CLAIMED, PENDING_NONE, PENDING_SET};
@@ -36,7 +39,7 @@ impl<H: Host> Attempt<'_, H> {
     /// Reads back everything and says what came of it.
     pub(crate) fn verify(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<Outcome> {
         self.at(Site::Verify);
-        let mut reading = self.read_twice_unless(target, plan, Reading::Armed)?;
+        let mut reading = self.read_twice_unless_armed(target, plan)?;
         if reading == Reading::ArmedNoBit {
             reading = self.set_bit_again(target, plan)?;
         }
@@ -75,18 +78,26 @@ impl<H: Host> Attempt<'_, H> {
 
     /// A reading of the request; one that is not the expected is repeated, and one that cannot be
     /// had is tried again before the request is taken back.
-    fn read_twice_unless(
+    fn read_twice_unless_armed(
         &mut self,
         target: &Target,
         plan: &RemoteWritePlan,
-        expected: Reading,
     ) -> Step<Reading> {
+        match self.reading_unless_armed(target, plan) {
+            Ok(reading) => Ok(reading),
+            Err(reason) => self.fail_and_undo(target, plan, reason),
+        }
+    }
+
+    /// As above, for whoever does not want to undo.
+    pub(crate) fn reading_unless_armed(
+        &mut self,
+        target: &Target,
+        plan: &RemoteWritePlan,
+    ) -> Result<Reading, Reason> {
         match self.read_request(target, plan) {
-            Ok(reading) if reading == expected => Ok(reading),
-            _ => match self.read_request(target, plan) {
-                Ok(reading) => Ok(reading),
-                Err(kind) => self.fail_and_undo(target, plan, kind),
-            },
+            Ok(Reading::Armed) => Ok(Reading::Armed),
+            _ => self.read_request(target, plan),
         }
     }
 
@@ -94,7 +105,7 @@ impl<H: Host> Attempt<'_, H> {
         // A bit that does not stay is a matter of latency only: the request itself is in place.
         let _ = self.set_breaker_bit(plan);
         self.at(Site::Verify);
-        self.read_twice_unless(target, plan, Reading::Armed)
+        self.read_twice_unless_armed(target, plan)
     }
 
     /// Reads the thread state once and says what it tells of our request.
@@ -106,8 +117,9 @@ impl<H: Host> Attempt<'_, H> {
         let layout = &target.layout;
         self.read_state(target.thread, layout).map_err(|error| Reason::Memory(error.kind))?;
         let state = self.state(layout);
-        let same =
-            state.interpreter() == target.interpreter.at && state.native() == Some(target.native);
+        let same = state.interpreter() == target.interpreter.at
+            && state.native() == Some(target.native)
+            && state.is_live();
         let ours = state.path_buffer().is_some_and(|path| path.starts_with(&plan.path));
         let breaker = state.eval_breaker().unwrap_or(0) & u64::from(EVAL_PLEASE_STOP);
         Ok(match (state.pending(), ours) {
@@ -136,33 +148,75 @@ impl<H: Host> Attempt<'_, H> {
         Err(stop)
     }
 
-    /// The flag first, so that nothing runs; then the path. The breaker bit stays, where it was
-    /// set at all: CPython clears it at its next poll, and clearing it from here could lose a stop
-    /// that the target asked of itself.
+    /// Takes back what may have landed, in an order that is safe at every moment: first a NUL over
+    /// the path's first byte, since CPython runs nothing for an empty path; then the flag; then
+    /// the path's old bytes. Restoring the path while the flag is set could run *that* path.
     ///
-    /// Whatever was done is read back: a write that reports success may not have landed.
+    /// The breaker bit stays where it was set at all: CPython clears it at its next poll, and
+    /// clearing it from here could lose a stop that the target asked of itself. Another debugger's
+    /// request is left alone. Every step is read back: a write that reports success may not have
+    /// landed.
     fn undo(&mut self, target: &Target, plan: &RemoteWritePlan, failed_at: Site) -> (Undo, Left) {
         self.at(Site::UndoPending);
-        let taken = match self.read_request(target, plan) {
+        let found = self.read_request(target, plan);
+        let mut taken = false;
+        match found {
             Ok(Reading::OtherThread) => return (Undo::Failed, Left::Unknown),
-            Ok(Reading::Consumed) => failed_at >= Site::WritePending,
-            _ => false,
-        };
-        let cleared = self.host.write(plan.pending_at, &PENDING_NONE.to_le_bytes());
-        self.at(Site::UndoScriptPath);
-        let restored = self.host.write(plan.path_at, &plan.old_path);
-        match self.read_request(target, plan) {
-            Ok(Reading::Armed | Reading::ArmedNoBit) => (Undo::Failed, Left::Armed),
-            Ok(Reading::OtherPath) => (Undo::Failed, Left::ArmedByOther),
-            Ok(Reading::OtherThread | Reading::BadPending) | Err(_) => {
-                (Undo::Failed, Left::Unknown)
-            }
-            Ok(Reading::Claimed) => (Undo::Failed, Left::Nothing),
-            Ok(Reading::Consumed | Reading::Lost) => match (cleared, restored) {
-                _ if taken => (Undo::Late, Left::Nothing),
-                (Ok(()), Ok(())) => (Undo::Clean, Left::Nothing),
-                _ => (Undo::Failed, Left::Nothing),
+            Ok(Reading::OtherPath) => return (Undo::Failed, Left::ArmedByOther),
+            Ok(Reading::Lost) => {}
+            Ok(Reading::Consumed) => taken = failed_at >= Site::WritePending,
+            _ => match self.disarm(target, plan.pending_at, plan.path_at) {
+                Ok(late) => taken = late,
+                Err(left) => return (Undo::Failed, left),
             },
         }
+        self.at(Site::UndoScriptPath);
+        // Whether it landed is what the reading tells.
+        let _ = self.host.write(plan.path_at, &plan.old_path);
+        let read = self.read_state(target.thread, &target.layout);
+        let state = self.state(&target.layout);
+        let restored = state.path_buffer().is_some_and(|path| path.starts_with(&plan.old_path));
+        match (read, state.pending()) {
+            (Err(_), _) => (Undo::Failed, Left::Unknown),
+            (Ok(()), Some(PENDING_SET)) => (Undo::Failed, Left::ArmedByOther),
+            (Ok(()), Some(PENDING_NONE)) if taken => (Undo::Late, Left::Nothing),
+            (Ok(()), Some(PENDING_NONE)) if restored => (Undo::Clean, Left::Nothing),
+            (Ok(()), _) => (Undo::Failed, Left::Nothing),
+        }
+    }
+
+    /// Makes sure that a pending request runs nothing, then clears it. Says whether the target had
+    /// taken it before that was sure, or what is left where it could not be cleared.
+    ///
+    /// Also for whoever waits for that request: it would take a cleared flag for a taken script if
+    /// its path were still there.
+    pub(crate) fn disarm(
+        &mut self,
+        target: &Target,
+        pending_at: Address,
+        path_at: Address,
+    ) -> Result<bool, Left> {
+        let _ = self.host.write(path_at, &[0]);
+        let before = self.read_flag(target);
+        for _ in 0..DISARM_TRIES {
+            let _ = self.host.write(pending_at, &PENDING_NONE.to_le_bytes());
+            if let Ok((PENDING_NONE, _)) = self.read_flag(target) {
+                return Ok(matches!(before, Ok((PENDING_NONE, _))));
+            }
+        }
+        match self.read_flag(target) {
+            Ok((PENDING_SET, false)) => Err(Left::Armed),
+            Ok(_) => Err(Left::Nothing),
+            Err(_) => Err(Left::Unknown),
+        }
+    }
+
+    /// The flag, and whether the path is empty, so that nothing would run.
+    fn read_flag(&mut self, target: &Target) -> Result<(u32, bool), Reason> {
+        let layout = &target.layout;
+        self.read_state(target.thread, layout).map_err(|error| Reason::Memory(error.kind))?;
+        let state = self.state(layout);
+        let empty = state.path_buffer().is_some_and(|path| path.first() == Some(&0));
+        Ok((state.pending().unwrap_or(PENDING_SET), empty))
     }
 }

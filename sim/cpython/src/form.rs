@@ -59,10 +59,10 @@ impl Section {
         let Some(file) = &self.file else {
             return Some(false);
         };
-        FILL.read(at.get(), into);
         let told = file.get(skip as usize..).unwrap_or_default();
         let len = told.len().min(into.len());
         into[..len].copy_from_slice(&told[..len]);
+        FILL.read(at.get() + len as u64, &mut into[len..]);
         Some(true)
     }
 }

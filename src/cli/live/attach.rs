@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
-use softdock::live::{Cancellation, LiveHost};
+use softdock::live::{Cancellation, LiveHost, Turn};
 use softdock::report::{Attempt, Line, Stopped, Telemetry};
 use softdock_attach::{Config, Outcome, Reason, Report, Request};
 use softdock_process::Threads;
@@ -14,7 +14,7 @@ use softdock_process::Threads;
 use super::super::attach::Args;
 use super::super::output::{self, FAINT, GOOD, WARN, styled};
 use super::super::{Exit, Format, duration, settings};
-use super::{Timed, absolute, clean, details, hint, open, phases, preflight};
+use super::{Timed, absolute, advice, clean, details, hint, open, phases, preflight};
 
 pub(crate) fn attach(args: &Args) -> Exit {
     let config = settings::for_attach(args);
@@ -58,6 +58,7 @@ fn attempt(args: &Args, config: &Config) -> Result<Done, Box<Stopped>> {
     let cancellation = Cancellation::on_signals().map_err(|error| {
         Stopped::at_open("signals", format!("signals cannot be listened to: {error}"))
     })?;
+    let _turn = take_turn(args, config, &cancellation)?;
     let conclude = |report: &Report| {
         summary(&report.summary().to_string());
         if let Some(file) = &args.telemetry {
@@ -76,6 +77,25 @@ fn attempt(args: &Args, config: &Config) -> Result<Done, Box<Stopped>> {
     let main_thread = host.main_thread().ok().flatten();
     let (waited, phases) = (host.waited(), host.phases().to_vec());
     Ok(Done { report, script, waited, main_thread, phases })
+}
+
+/// Waits until no other softdock attaches to the process. Who writes nothing needs no turn.
+///
+/// A request that somebody is waiting for is theirs to take back: they see the flag fall, and could
+/// not tell that from the target having taken the script.
+fn take_turn(
+    args: &Args,
+    config: &Config,
+    cancellation: &Cancellation,
+) -> Result<Option<Turn>, Box<Stopped>> {
+    if !config.write {
+        return Ok(None);
+    }
+    let patience = if args.cancel { Duration::ZERO } else { args.timeout };
+    let turn = Turn::take(args.target.pid, patience, cancellation);
+    turn.map(Some).ok_or_else(|| {
+        Stopped::at_turn(format!("another softdock is attaching to process {}", args.target.pid))
+    })
 }
 
 fn named(script: &Path) -> Result<PathBuf, Box<Stopped>> {
@@ -104,7 +124,7 @@ fn record(file: &Path, event: &Telemetry) {
 fn tell(args: &Args, config: &Config, done: &Done) {
     let attempt = Attempt::from(&done.report);
     if args.target.format == Format::Json {
-        return output::json(&Line::new(kind(args), body(config, attempt, done)));
+        return output::json(&Line::new(kind(args), body(config, attempt, done, args.target.pid)));
     }
     if config.verbose {
         output::message(&details(&attempt, &done.phases));
@@ -123,13 +143,16 @@ fn tell(args: &Args, config: &Config, done: &Done) {
 struct Live {
     #[serde(flatten)]
     attempt: Attempt,
+    /// What the system's settings have to do with a failure.
+    advice: Option<String>,
     main_thread: Option<u64>,
     waited_micros: u64,
 }
 
-fn body(config: &Config, attempt: Attempt, done: &Done) -> Timed<Live> {
+fn body(config: &Config, attempt: Attempt, done: &Done, pid: u32) -> Timed<Live> {
     let waited_micros = u64::try_from(done.waited.as_micros()).unwrap_or(u64::MAX);
-    let body = Live { attempt, main_thread: done.main_thread, waited_micros };
+    let advice = advice(&done.report, pid);
+    let body = Live { attempt, advice, main_thread: done.main_thread, waited_micros };
     Timed { body, phases: config.verbose.then(|| phases(&done.phases)) }
 }
 

@@ -99,10 +99,16 @@ fn tell_failure(report: &Report, pid: u32) {
         let _ = write!(text, "\n  {left}; softdock attach --pid {pid} --cancel takes it back");
     }
     text.push_str(&hint(attempt.hint));
-    if let Some(Reason::Memory(kind) | Reason::Process(kind)) = report.reason {
-        text.push_str(&hint(hints::advice(kind, pid).as_deref()));
-    }
+    text.push_str(&hint(advice(report, pid).as_deref()));
     output::message(&text);
+}
+
+/// What the system's settings have to do with it.
+fn advice(report: &Report, pid: u32) -> Option<String> {
+    match report.reason {
+        Some(Reason::Memory(kind) | Reason::Process(kind)) => hints::advice(kind, pid),
+        _ => None,
+    }
 }
 
 fn failure(outcome: &str, site: &str, reason: &str) -> String {

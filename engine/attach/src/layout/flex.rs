@@ -24,7 +24,7 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<(Vec<Layout>, bool), LayoutFault> 
         }
         for support in assignments(words, sizes) {
             let Some(layout) = layout(slab, at, support) else { continue };
-            if layouts.iter().any(|known| known.thread == layout.thread) {
+            if layouts.iter().any(|known| known.is_same_but_for_the_table(&layout)) {
                 continue;
             }
             if layouts.len() >= limits::FLEX_ASSIGNMENTS_MAX {

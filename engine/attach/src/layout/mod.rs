@@ -207,6 +207,10 @@ pub struct NativeField {
 pub struct Layout {
     /// Leading bytes of the table this layout depends on: what a proof must compare.
     pub table_bytes: u64,
+    /// Whether what is written lies where every recorded build of this minor version has it.
+    /// Structure alone cannot see a small error in these words, such as a support block 4 bytes
+    /// late; an unfamiliar layout is written to only when the mapped file proves it.
+    pub familiar: bool,
     /// Offsets in the runtime state.
     pub runtime: RuntimeFields,
     /// Offsets in an interpreter state.
@@ -371,6 +375,7 @@ impl Head {
         let readable = support::enabled_is_plausible(enabled, self.interpreter.size);
         let layout = Layout {
             table_bytes,
+            familiar: false,
             runtime: self.runtime,
             interpreter: InterpreterFields {
                 remote_debugging_enabled: readable.then_some(enabled),
@@ -385,6 +390,13 @@ impl Head {
             },
         };
         if layout.thread.written_overlaps_links() { Err(LayoutFault::Overlap) } else { Ok(layout) }
+    }
+}
+
+impl Layout {
+    /// Whether another layout reads and writes the same fields, wherever its table was found.
+    fn is_same_but_for_the_table(&self, other: &Layout) -> bool {
+        Layout { table_bytes: other.table_bytes, ..*self } == *other
     }
 }
 

@@ -22,8 +22,24 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<Layout, LayoutFault> {
     let support = support.ok_or(LayoutFault::TooShort)?;
     support.check_canonical(head.sizes())?;
     complete(&mut head, slab, table.at)?;
-    head.with(support, table.at.end)
+    let layout = head.with(support, table.at.end)?;
+    Ok(Layout { familiar: is_familiar(table, &layout), ..layout })
 }
+
+/// Whether the fields to be written lie as in every build seen of this minor version, on Linux and
+/// Windows, free-threaded or not: the breaker is the fourth pointer, the path directly follows the
+/// flag, and a fixed number of bytes follows the path.
+fn is_familiar(table: &Table, layout: &Layout) -> bool {
+    let thread = &layout.thread;
+    let path_end = thread.script_path.checked_add(thread.script_path_size);
+    let behind = path_end.and_then(|end| thread.size.checked_sub(end));
+    thread.eval_breaker == EVAL_BREAKER
+        && thread.pending.checked_add(4) == Some(thread.script_path)
+        && behind == Some(table.bytes_behind_path)
+}
+
+/// Offset of the eval breaker in the thread state, behind `prev`, `next` and `interp`.
+const EVAL_BREAKER: u64 = 24;
 
 /// How many fields lie outside their struct. Many true offsets are 0, so "not zero" would be a
 /// wrong rule.

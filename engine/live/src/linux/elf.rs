@@ -90,10 +90,10 @@ impl Image {
     /// Where the byte linked at `address` is, by the file's own segments.
     ///
     /// Asked by file offset, the answer needs no load bias: a mapping that shows this offset shows
-    /// this byte. So it does not matter which mapping of the file is the lowest (benfred/py-spy#865:
-    /// libffi maps one page of the text again, below all others), whether the file is mapped in
-    /// part (bloomberg/pystack#336) or twice, or whether the first segment starts at a page
-    /// (benfred/py-spy#626 and #433: LLD does not).
+    /// this byte. So it does not matter which mapping of the file is the lowest
+    /// (benfred/py-spy#865: libffi maps one page of the text again, below all others), whether the
+    /// file is mapped in part (bloomberg/pystack#336) or twice, or whether the first segment starts
+    /// at a page (benfred/py-spy#626 and #433: LLD does not).
     #[must_use]
     pub fn place(&self, address: u64) -> Option<Place> {
         self.segments.iter().find_map(|segment| {

@@ -64,9 +64,11 @@ impl Handle {
             errno => OpenError::of(number, kind_of(errno)),
         })?;
         let mut handle = Handle { pid, dir, pidfd, started: None };
-        if handle.pidfd.is_none() {
-            handle.refuse_a_thread()?;
+        if handle.pidfd.is_some() {
+            // Whether it is a zombie is told by its mappings, which are asked for next anyway.
+            return Ok(handle);
         }
+        handle.refuse_a_thread()?;
         match handle.is_alive() {
             Ok(true) => Ok(handle),
             Ok(false) => Err(OpenError::dead(number)),
