@@ -7,8 +7,7 @@
 use softdock_process::{Address, FoundBy, Identity};
 
 use crate::ThreadChoice;
-use crate::layout::ParseMode;
-use crate::report::Proof;
+use crate::layout::{ParseMode, Proof};
 use crate::words::u64_at;
 
 /// A remembered thread state.

@@ -5,9 +5,9 @@
 
 use crate::attempt::{Attempt, Step, Stop, Target, is_about_memory};
 use crate::cache::{CacheUse, CachedThread, TableDigest};
-use crate::layout::{self, Slab};
+use crate::layout::{self, Proof, Slab};
 use crate::limits::TABLE_BYTES_KNOWN_MAX;
-use crate::report::{Proof, Stage, StageResult};
+use crate::report::{Stage, StageResult};
 use crate::tables::{FREE_THREADED, Table, VERSION};
 use crate::version::Version;
 use crate::words::{slice, u64_at};

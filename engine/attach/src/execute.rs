@@ -12,8 +12,9 @@
 use softdock_process::{ErrorKind, ProcessMemory};
 
 use crate::attempt::{Attempt, Step, Stop, Target, is_about_memory};
+use crate::layout::Proof;
 use crate::plan::{EVAL_PLEASE_STOP, RemoteWritePlan};
-use crate::report::{Proof, Stage, StageResult};
+use crate::report::{Stage, StageResult};
 use crate::validate::{PENDING_CLAIMED, PENDING_NONE, PENDING_SET, ThreadVerdict};
 use crate::{Flex, Host, Outcome, ParseMode, Reason, Site};
 

@@ -76,12 +76,12 @@ pub use cancel::cancel;
 pub use config::{Config, Flex, ThreadChoice};
 pub use host::{Host, Wait};
 pub use layout::{
-    InterpreterFields, Layout, LayoutFault, NativeField, ParseMode, Parsed, RuntimeFields, Slab,
-    ThreadFields, parse,
+    InterpreterFields, Layout, LayoutFault, NativeField, ParseMode, Parsed, Proof, RuntimeFields,
+    Slab, ThreadFields, parse,
 };
 pub use plan::{EVAL_PLEASE_STOP, RemoteWritePlan, eval_breaker_mask};
 pub use reason::Reason;
-pub use report::{Found, Left, Outcome, Proof, Report, Stage, StageResult, Summary, Undo};
+pub use report::{Found, Left, Outcome, Report, Stage, StageResult, Summary, Undo};
 pub use site::Site;
 pub use survey::{Survey, SurveyedInterpreter, SurveyedThread, survey};
 pub use tables::{COOKIE, Table};

@@ -9,9 +9,9 @@
 use softdock_process::{Address, ErrorKind, FoundBy};
 
 use crate::attempt::{Attempt, Step, Stop, Target, is_about_memory};
-use crate::layout::{self, Layout, ParseMode, Parsed, Slab};
+use crate::layout::{self, Layout, ParseMode, Parsed, Proof, Slab};
 use crate::limits::{CANDIDATES_MAX, HEADER_DUMP_BYTES, TABLE_BYTES_KNOWN_MAX};
-use crate::report::{Proof, Stage, StageResult};
+use crate::report::{Stage, StageResult};
 use crate::tables::{COOKIE, FREE_THREADED, VERSION};
 use crate::version::{Version, recognise};
 use crate::words::u64_at;

@@ -6,7 +6,7 @@ use core::fmt;
 use softdock_process::{Address, FoundBy, Identity};
 
 use crate::cache::{CacheUse, CachedThread};
-use crate::layout::{Layout, LayoutFault, ParseMode};
+use crate::layout::{Layout, LayoutFault, ParseMode, Proof};
 use crate::limits::HEADER_DUMP_BYTES;
 use crate::plan::RemoteWritePlan;
 use crate::reason::Reason;
@@ -64,26 +64,6 @@ impl Outcome {
     #[must_use]
     pub const fn is_success(self) -> bool {
         !matches!(self, Outcome::Refused | Outcome::Failed)
-    }
-}
-
-/// How the layout in use was proved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Proof {
-    /// By the structure of live memory, and by two equal readings.
-    Structural,
-    /// Also by the mapped file, which holds the same table.
-    Image,
-}
-
-impl Proof {
-    /// Its name in scenarios and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Proof::Structural => "structural",
-            Proof::Image => "image",
-        }
     }
 }
 

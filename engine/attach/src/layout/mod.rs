@@ -51,6 +51,26 @@ impl ParseMode {
     }
 }
 
+/// How a layout was proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Proof {
+    /// By the structure of live memory, and by two equal readings.
+    Structural,
+    /// Also by the mapped file, which holds the same table.
+    Image,
+}
+
+impl Proof {
+    /// Its name in scenarios and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Proof::Structural => "structural",
+            Proof::Image => "image",
+        }
+    }
+}
+
 /// Why a mode did not accept the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
