@@ -126,8 +126,23 @@ impl<'s> Watch<'s> {
         }
     }
 
-    /// These bytes are about to be written, of which so many will land.
-    pub(crate) fn writing(&mut self, process: &Process, at: Address, bytes: &[u8], lands: usize) {
+    /// What a write is about to replace, as far as [`Watch::wrote`] wants to know it.
+    pub(crate) fn before(process: &Process, at: Address) -> u8 {
+        let mut byte = [0];
+        // Where nothing is mapped nothing lands either.
+        let _ = process.memory().peek_into(at, &mut byte);
+        byte[0]
+    }
+
+    /// These bytes were written over `before`, and so many of them landed.
+    pub(crate) fn wrote(
+        &mut self,
+        process: &Process,
+        at: Address,
+        bytes: &[u8],
+        landed: usize,
+        before: u8,
+    ) {
         match process.place(at) {
             Place::Pending(_) if bytes.first() == Some(&1) => self.flag_meant = true,
             Place::Breaker(_) if !self.flag_meant => {
@@ -135,10 +150,10 @@ impl<'s> Watch<'s> {
             }
             _ => {}
         }
-        self.landing(process, at, &bytes[..lands]);
+        self.note_landed(process, at, &bytes[..landed], before);
     }
 
-    fn landing(&mut self, process: &Process, at: Address, bytes: &[u8]) {
+    fn note_landed(&mut self, process: &Process, at: Address, bytes: &[u8], before: u8) {
         let Some(last) = bytes.len().checked_sub(1) else { return };
         self.landed = true;
         let end = at.checked_add(last as u64).unwrap_or(at);
@@ -152,7 +167,7 @@ impl<'s> Watch<'s> {
             }
             Place::Path(key) => self.wrote_to(key),
             Place::Pending(key) => self.setting_flag(process, key, bytes),
-            Place::Breaker(key) => self.setting_breaker(process, key, at, bytes),
+            Place::Breaker(key) => self.setting_breaker(key, bytes, before),
         }
     }
 
@@ -174,12 +189,10 @@ impl<'s> Watch<'s> {
         }
     }
 
-    fn setting_breaker(&mut self, process: &Process, key: ThreadKey, at: Address, bytes: &[u8]) {
+    fn setting_breaker(&mut self, key: ThreadKey, bytes: &[u8], before: u8) {
         self.wrote_to(key);
-        let mut before = [0];
-        let read = process.memory().peek_into(at, &mut before);
-        let lost = bytes.first().map_or(0, |after| before[0] & !after);
-        if read.is_ok() && lost != 0 {
+        let lost = bytes.first().map_or(0, |after| before & !after);
+        if lost != 0 {
             self.violations.push(Violation::LostEvents(lost));
         }
     }

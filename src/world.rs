@@ -228,8 +228,11 @@ impl ProcessMemory for World<'_> {
     fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
         let kind = self.strike();
         let (lands, reported) = Self::landing(kind, at, from.len());
-        self.watch.writing(self.process, at, from, lands);
-        let result = self.process.write(at, &from[..lands]).and(reported);
+        let before = Watch::before(self.process, at);
+        let written = self.process.write(at, &from[..lands]);
+        let landed = written.map_or_else(|error| error.done, |()| lands);
+        self.watch.wrote(self.process, at, from, landed, before);
+        let result = written.and(reported);
         self.trace.wrote((self.site, kind), self.process, at, from, result);
         result
     }

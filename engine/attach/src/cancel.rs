@@ -1,8 +1,8 @@
 //! Taking back a request that is still pending: ours from an earlier attach, or anybody's.
 
 use crate::attempt::{Attempt, Step, Target};
-use crate::report::Undo;
-use crate::validate::{PENDING_CLAIMED, PENDING_SET};
+use crate::report::{Left, Undo};
+use crate::validate::{PENDING_CLAIMED, PENDING_SET, ThreadVerdict};
 use crate::{CachedThread, Config, Host, Outcome, Reason, Report, Site};
 
 /// Takes back a pending request from the thread that `config` chooses.
@@ -55,7 +55,13 @@ impl<H: Host> Attempt<'_, H> {
             return self.refuse(Reason::Mismatch);
         };
         // The last look is the last access before the first write.
+        self.report.left = Left::Unknown;
         self.read_thread(target.thread, &target.layout)?;
+        let verdict = self.state(&target.layout).judge(target.interpreter.at);
+        if verdict != ThreadVerdict::Ok {
+            return self.refuse(Reason::Thread(verdict));
+        }
+        self.report.left = Left::Nothing;
         if !self.is_pending(target, script) {
             return self.refuse(Reason::NothingPending);
         }

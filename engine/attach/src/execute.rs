@@ -1,8 +1,9 @@
 //! Planning and writing: everything is looked at once more, then three writes follow in the order
 //! that is safe at every moment.
 //!
-//! The path comes first, then a claim on the flag that CPython ignores; both are read back before
-//! the flag is set, because from then on the target
+//! A claim on the flag comes first, four bytes that CPython ignores: whoever else looks sees that
+//! the slot is taken, and a thread that exits at this very moment loses no more than these. Then
+//! the path. Both are read back before the flag is set, because from then on the target
 //! may run it: CPython takes a pending request at *any* event of the thread, and in every call
 //! that checks for signals, without looking at the breaker bit. Setting the flag is the point of
 //! commitment. The breaker is read and written as one byte, so that the target's instrumentation
@@ -109,15 +110,17 @@ impl<H: Host> Attempt<'_, H> {
 
     /// The writes, each looked at before the next depends on it.
     pub(crate) fn write(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<()> {
-        self.at(Site::WriteScriptPath);
-        if let Err(error) = self.host.write(plan.path_at, &plan.path) {
-            return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
-        }
         self.at(Site::ClaimPending);
         if let Err(error) = self.host.write(plan.pending_at, &PENDING_CLAIMED.to_le_bytes()) {
             return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
         }
-        self.verify_script_path(target, plan)?;
+        self.verify_claimed(target, plan, &[])?;
+        self.at(Site::WriteScriptPath);
+        if let Err(error) = self.host.write(plan.path_at, &plan.path) {
+            return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
+        }
+        self.at(Site::VerifyScriptPath);
+        self.verify_claimed(target, plan, &plan.path)?;
         self.at(Site::WritePending);
         if let Err(error) = self.host.write(plan.pending_at, &PENDING_SET.to_le_bytes()) {
             return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
@@ -128,9 +131,8 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
-    /// Path and claim must be there, in the same thread, before anything can run.
-    fn verify_script_path(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<()> {
-        self.at(Site::VerifyScriptPath);
+    /// The claim must be there, and so much of the path, in the same thread, before the next write.
+    fn verify_claimed(&mut self, target: &Target, plan: &RemoteWritePlan, path: &[u8]) -> Step<()> {
         let before = self.state(&target.layout).mark();
         let read = self.read_state(target.thread, &target.layout);
         if let Err(error) = read {
@@ -139,10 +141,10 @@ impl<H: Host> Attempt<'_, H> {
         let state = self.state(&target.layout);
         let reason = match () {
             () if state.mark() != before => Reason::Thread(ThreadVerdict::BadStatus),
-            () if !state.path_buffer().is_some_and(|path| path.starts_with(&plan.path)) => {
+            () if state.pending() == Some(PENDING_NONE) => Reason::PendingLost,
+            () if !state.path_buffer().is_some_and(|buffer| buffer.starts_with(path)) => {
                 Reason::ScriptPathLost
             }
-            () if state.pending() == Some(PENDING_NONE) => Reason::PendingLost,
             () if state.pending() != Some(PENDING_CLAIMED) => Reason::Busy,
             () => return Ok(()),
         };

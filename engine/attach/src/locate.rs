@@ -164,7 +164,6 @@ impl<H: Host> Attempt<'_, H> {
             Ok(parsed) => {
                 self.report.parse_mode = parsed.mode;
                 self.report.parse_faults = parsed.faults;
-                self.report.reordered = parsed.reordered;
                 Ok(parsed)
             }
             Err((fault, parsed)) => {

@@ -1,9 +1,9 @@
 //! The writes of one attach, as a value: what would be written where, over what. It can be
 //! printed without touching a target, which is what a dry run shows.
 //!
-//! The order is the protocol: the path with its NUL first, since the pending flag alone already
-//! makes CPython run it; the flag second; the breaker last, since it only makes the target look
-//! sooner.
+//! The order is the protocol: a claim that CPython ignores; the path with its NUL, since the
+//! pending flag alone already makes CPython run it; the flag; the breaker last, since it only makes
+//! the target look sooner.
 
 use core::fmt;
 
@@ -64,12 +64,13 @@ impl fmt::Display for RemoteWritePlan {
         let path = self.path.strip_suffix(&[0]).unwrap_or(&self.path);
         let path = String::from_utf8_lossy(path);
         let len = self.path.len();
-        writeln!(f, "1. script path  {} {len} bytes: {path:?} and a NUL", self.path_at)?;
-        writeln!(f, "2. pending flag {} 4 bytes: 0 -> 2 (claimed), then 1", self.pending_at)?;
+        writeln!(f, "1. pending flag {} 4 bytes: 0 -> 2, a claim", self.pending_at)?;
+        writeln!(f, "2. script path  {} {len} bytes: {path:?} and a NUL", self.path_at)?;
+        writeln!(f, "3. pending flag {} 4 bytes: 2 -> 1", self.pending_at)?;
         let new = self.old_breaker | EVAL_PLEASE_STOP;
         write!(
             f,
-            "3. eval breaker {} 1 byte: {:#04x} -> {new:#04x}",
+            "4. eval breaker {} 1 byte: {:#04x} -> {new:#04x}",
             self.breaker_at, self.old_breaker
         )
     }

@@ -44,6 +44,11 @@ impl<H: Host> Attempt<'_, H> {
                     self.at(Site::ParseSlab);
                     return self.refuse(Reason::Layout(LayoutFault::Ambiguous));
                 }
+                // By a straight reading the target does not want to be debugged: no guess may
+                // overrule that.
+                Err(stop) if stop.reason == Reason::PolicyDisabled && layout.in_order => {
+                    return Err(stop);
+                }
                 Err(stop) => stopped = Some(stop),
             }
         }
@@ -115,6 +120,7 @@ impl<H: Host> Attempt<'_, H> {
     pub(crate) fn remember(&mut self, target: &Target, parsed: &Parsed) {
         let id = i64::try_from(target.native).unwrap_or(0);
         self.report.layout = Some(target.layout);
+        self.report.reordered = !target.layout.in_order;
         self.report.interpreter = Some(target.interpreter);
         self.report.thread = Some(Found { id, at: target.thread });
         let table = slice(&self.slab, 0, target.layout.table_bytes).unwrap_or_default();

@@ -39,11 +39,11 @@ pub enum Site {
     WriteGate,
     /// All that was believed is looked at once more.
     Recheck,
-    /// The script path is written.
-    WriteScriptPath,
     /// The pending flag is claimed: a value CPython ignores, so that a lost write, an armed
     /// request and a taken one leave three different values.
     ClaimPending,
+    /// The script path is written.
+    WriteScriptPath,
     /// The script path and the claim are read back.
     VerifyScriptPath,
     /// The pending flag is set: from here on the target may run the script.
@@ -82,8 +82,8 @@ impl Site {
         Site::Plan,
         Site::WriteGate,
         Site::Recheck,
-        Site::WriteScriptPath,
         Site::ClaimPending,
+        Site::WriteScriptPath,
         Site::VerifyScriptPath,
         Site::WritePending,
         Site::ReadEvalBreaker,

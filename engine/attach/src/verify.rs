@@ -39,6 +39,7 @@ impl<H: Host> Attempt<'_, H> {
     /// Reads back everything and says what came of it.
     pub(crate) fn verify(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<Outcome> {
         self.at(Site::Verify);
+        self.require_same_process(target, plan)?;
         let mut reading = self.read_twice_unless_armed(target, plan)?;
         if reading == Reading::ArmedNoBit {
             reading = self.set_bit_again(target, plan)?;
@@ -53,7 +54,6 @@ impl<H: Host> Attempt<'_, H> {
             Reading::OtherThread => return self.stop_here(Reason::Moved, Left::Unknown),
             Reading::BadPending => return self.fail_and_undo(target, plan, Reason::Mismatch),
         };
-        self.require_same_process()?;
         Ok(outcome)
     }
 
@@ -67,17 +67,18 @@ impl<H: Host> Attempt<'_, H> {
         self.fail(reason)
     }
 
-    /// A pid can be reused while we work; then all that was read back is another process's.
-    fn require_same_process(&mut self) -> Step<()> {
-        match self.host.identity() {
+    /// A pid can be reused while we work; then all that is read back is another process's. Asked
+    /// first, so that the reading that is reported is the last access.
+    fn require_same_process(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<()> {
+        match self.host.identity().or_else(|_| self.host.identity()) {
             Ok(identity) if Some(identity) == self.report.process => Ok(()),
             Ok(_) => self.stop_here(Reason::ProcessReplaced, Left::Unknown),
-            Err(kind) => self.stop_here(Reason::Process(kind), Left::Unknown),
+            Err(kind) => self.fail_and_undo(target, plan, Reason::Process(kind)),
         }
     }
 
-    /// A reading of the request; one that is not the expected is repeated, and one that cannot be
-    /// had is tried again before the request is taken back.
+    /// A reading of the request. One that speaks against us is repeated; where the two differ, a
+    /// third decides, so that no single wrong reading does.
     fn read_twice_unless_armed(
         &mut self,
         target: &Target,
@@ -95,10 +96,12 @@ impl<H: Host> Attempt<'_, H> {
         target: &Target,
         plan: &RemoteWritePlan,
     ) -> Result<Reading, Reason> {
-        match self.read_request(target, plan) {
-            Ok(Reading::Armed) => Ok(Reading::Armed),
-            _ => self.read_request(target, plan),
+        let first = self.read_request(target, plan);
+        if first == Ok(Reading::Armed) {
+            return first;
         }
+        let second = self.read_request(target, plan);
+        if second == first { second } else { self.read_request(target, plan) }
     }
 
     fn set_bit_again(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<Reading> {
@@ -158,9 +161,11 @@ impl<H: Host> Attempt<'_, H> {
     /// landed.
     fn undo(&mut self, target: &Target, plan: &RemoteWritePlan, failed_at: Site) -> (Undo, Left) {
         self.at(Site::UndoPending);
-        let found = self.read_request(target, plan);
+        let found = self.read_request(target, plan).or_else(|_| self.read_request(target, plan));
         let mut taken = false;
         match found {
+            // What cannot be read twice is not written to: it may be another's by now.
+            Err(_) => return (Undo::Failed, Left::Unknown),
             Ok(Reading::OtherThread) => return (Undo::Failed, Left::Unknown),
             Ok(Reading::OtherPath) => return (Undo::Failed, Left::ArmedByOther),
             Ok(Reading::Lost) => {}

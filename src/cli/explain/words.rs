@@ -91,14 +91,14 @@ const SITE: &[Word] = &[
     ("write-gate", "The last step before anything is written. A dry run ends here."),
     ("recheck", "All that was believed is looked at once more."),
     (
-        "write-script-path",
-        "The script path and its NUL are written. First, because the flag alone \
-      already makes CPython run it.",
-    ),
-    (
         "claim-pending",
         "The pending flag is set to 2, which CPython ignores. From then on a lost \
       write, an armed request and a taken one leave three different values.",
+    ),
+    (
+        "write-script-path",
+        "The script path and its NUL are written. First, because the flag alone \
+      already makes CPython run it.",
     ),
     ("verify-script-path", "The script path and the claim are read back."),
     ("write-pending", "The pending flag is set to 1. From here on the target may run the script."),

@@ -9,14 +9,13 @@ use super::{Head, Layout, LayoutFault, Slab};
 use crate::limits;
 use crate::words::u64_at;
 
-/// The layouts that survive the rules, and whether the first is in another order than CPython's.
-pub(super) fn parse(slab: Slab<'_>) -> Result<(Vec<Layout>, bool), LayoutFault> {
+/// The layouts that survive the rules.
+pub(super) fn parse(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
     let head = Head::read(slab, common())?;
     head.check()?;
     head.check_extent(slab.extent)?;
     let sizes = head.sizes();
     let mut layouts: Vec<Layout> = Vec::new();
-    let mut reordered = false;
     for at in places(slab) {
         let Some(words) = window(slab, at) else { break };
         if out_of_known_groups(slab, at)? > 0 {
@@ -24,17 +23,21 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<(Vec<Layout>, bool), LayoutFault> 
         }
         for support in assignments(words, sizes) {
             let Some(layout) = layout(slab, at, support) else { continue };
-            if layouts.iter().any(|known| known.is_same_but_for_the_table(&layout)) {
+            let in_order = support == Support::from_words(words);
+            let layout = Layout { in_order, ..layout };
+            if let Some(known) = layouts.iter_mut().find(|known| known.is_same_as(&layout)) {
+                // Windows overlap: the straight reading of one is an odd order of its neighbour.
+                known.in_order |= in_order;
+                known.table_bytes = known.table_bytes.max(layout.table_bytes);
                 continue;
             }
             if layouts.len() >= limits::FLEX_ASSIGNMENTS_MAX {
                 return Err(LayoutFault::Ambiguous);
             }
-            reordered |= support != Support::from_words(words);
             layouts.push(layout);
         }
     }
-    if layouts.is_empty() { Err(LayoutFault::NoWindow) } else { Ok((layouts, reordered)) }
+    if layouts.is_empty() { Err(LayoutFault::NoWindow) } else { Ok(layouts) }
 }
 
 fn window(slab: Slab<'_>, at: u64) -> Option<[u64; 6]> {

@@ -231,6 +231,9 @@ pub struct Layout {
     /// Structure alone cannot see a small error in these words, such as a support block 4 bytes
     /// late; an unfamiliar layout is written to only when the mapped file proves it.
     pub familiar: bool,
+    /// Whether the six words stand in CPython's order. Another order is a guess of flex parsing
+    /// that live memory has to bear out.
+    pub in_order: bool,
     /// Offsets in the runtime state.
     pub runtime: RuntimeFields,
     /// Offsets in an interpreter state.
@@ -259,8 +262,6 @@ pub struct Parsed {
     pub layouts: Vec<Layout>,
     /// Why each mode, in order, did not accept.
     pub faults: [Option<LayoutFault>; 4],
-    /// Whether the six words were not in CPython's order.
-    pub reordered: bool,
 }
 
 /// Tries the modes in order.
@@ -268,16 +269,13 @@ pub struct Parsed {
 /// # Errors
 /// When none accepts the table; each mode's fault comes with it.
 pub fn parse(slab: Slab<'_>, config: &Config) -> Result<Parsed, (LayoutFault, Parsed)> {
-    let mut parsed =
-        Parsed { mode: None, layouts: Vec::new(), faults: [None; 4], reordered: false };
+    let mut parsed = Parsed { mode: None, layouts: Vec::new(), faults: [None; 4] };
     if !matches!(u64_at(slab.bytes, tables::FREE_THREADED), Some(0 | 1)) {
         return Err((LayoutFault::FreeThreadedWord, parsed));
     }
     for (mode, slot) in ParseMode::ALL.into_iter().zip(0_usize..) {
         match layouts_of(mode, slab, config) {
-            Ok((layouts, reordered)) => {
-                return Ok(Parsed { mode: Some(mode), layouts, reordered, ..parsed });
-            }
+            Ok(layouts) => return Ok(Parsed { mode: Some(mode), layouts, ..parsed }),
             Err(fault) => {
                 if let Some(place) = parsed.faults.get_mut(slot) {
                     *place = Some(fault);
@@ -292,8 +290,8 @@ fn layouts_of(
     mode: ParseMode,
     slab: Slab<'_>,
     config: &Config,
-) -> Result<(Vec<Layout>, bool), LayoutFault> {
-    let canonical = |layout| (vec![layout], false);
+) -> Result<Vec<Layout>, LayoutFault> {
+    let canonical = |layout| vec![layout];
     match mode {
         ParseMode::Strict => strict::parse(slab).map(canonical),
         ParseMode::Extended => extended::parse(slab).map(canonical),
@@ -396,6 +394,7 @@ impl Head {
         let layout = Layout {
             table_bytes,
             familiar: false,
+            in_order: true,
             runtime: self.runtime,
             interpreter: InterpreterFields {
                 remote_debugging_enabled: readable.then_some(enabled),
@@ -415,8 +414,8 @@ impl Head {
 
 impl Layout {
     /// Whether another layout reads and writes the same fields, wherever its table was found.
-    fn is_same_but_for_the_table(&self, other: &Layout) -> bool {
-        Layout { table_bytes: other.table_bytes, ..*self } == *other
+    fn is_same_as(&self, other: &Layout) -> bool {
+        Layout { table_bytes: other.table_bytes, in_order: other.in_order, ..*self } == *other
     }
 }
 
