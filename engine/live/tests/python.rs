@@ -43,7 +43,7 @@ mod linux {
     #[derive(Clone, Copy, PartialEq, Eq)]
     enum Needs {
         Nothing,
-        /// An interpreter that is a shared library.
+        /// The interpreter as a shared library, whether or not this one is.
         SharedLibrary,
         /// To be root, and an interpreter in a tree of its own.
         RootAndTree,
@@ -144,10 +144,19 @@ mod linux {
             command
         }
 
+        /// A libpython of this version: its own, or the one that its tree has beside it.
+        fn spare_library(&self) -> Option<PathBuf> {
+            let beside = self
+                .tree
+                .as_ref()
+                .map(|tree| tree.join(LIBRARIES).join(format!("lib{}.so.1.0", self.label)));
+            self.library.clone().or(beside).filter(|path| path.exists())
+        }
+
         fn can(&self, needs: Needs) -> bool {
             match needs {
                 Needs::Nothing => true,
-                Needs::SharedLibrary => self.library.is_some(),
+                Needs::SharedLibrary => self.spare_library().is_some(),
                 Needs::RootAndTree => nix::unistd::geteuid().is_root() && self.tree.is_some(),
             }
         }
@@ -338,7 +347,7 @@ mod linux {
     /// cpython#144563: both copies have the cookie, and the dead one may be the lower.
     fn beside_a_dead_copy(python: &Python) -> Result<(), Failed> {
         let folder = Folder::new(python, "copy")?;
-        let library = python.library.as_ref().ok_or("no library")?;
+        let library = python.spare_library().ok_or("no library")?;
         let copy = folder.0.join("libpython3.copy.so");
         std::fs::copy(library, &copy)?;
         let once = format!("import ctypes\nheld = ctypes.CDLL({copy:?})");
