@@ -2,5 +2,6 @@
 //! target `scenarios`, what real processes do by `live`.
 
 mod command;
+mod damage;
 mod layers;
 mod tidy;

@@ -204,7 +204,10 @@ fn one_summary_and_one_event(python: &Python) {
     disabled.args(telemetry).env("PTVS_SAFE_ATTACH_MANAGED_DISABLE", "1");
     let refused = Ran::of(disabled.output().unwrap());
     refused.expect_stop("refused", "gate", "feature-disabled");
-    for ran in [&good, &refused] {
+    std::fs::remove_file(&script.path).unwrap();
+    let missing = attach(&target, &script, &telemetry);
+    missing.expect_stop("refused", "preflight", "script-missing");
+    for ran in [&good, &refused, &missing] {
         let lines = ran.stderr.lines().filter(|line| line.starts_with("[PTVS][SafeAttach] "));
         assert_eq!(lines.count(), 1, "{}", ran.stderr);
     }
@@ -212,7 +215,7 @@ fn one_summary_and_one_event(python: &Python) {
     let events: Vec<serde_json::Value> =
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let codes: Vec<_> = events.iter().map(|event| event["code"].as_str().unwrap()).collect();
-    assert_eq!(codes, ["None", "FeatureDisabled"]);
+    assert_eq!(codes, ["None", "FeatureDisabled", "ScriptBufferWrite"]);
     assert!(!text.contains("a.py") && !text.contains("0x"), "it names no path and no address");
 }
 

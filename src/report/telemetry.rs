@@ -3,6 +3,8 @@
 use serde::Serialize;
 use softdock_attach::{CacheUse, ParseMode, Reason, Report, Stage, StageResult};
 
+use super::Stopped;
+
 /// The telemetry event of an attempt. It names no path, no process and no address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,6 +72,33 @@ impl From<&Report> for Telemetry {
             candidates: report.candidates,
             undo: report.undo.map(|undo| undo.name()),
             left: report.left.name(),
+        }
+    }
+}
+
+/// An attempt that ended before the engine was asked has an event as well.
+impl From<&Stopped> for Telemetry {
+    fn from(stopped: &Stopped) -> Telemetry {
+        Telemetry {
+            outcome: stopped.outcome,
+            site: stopped.site,
+            reason: Some(stopped.reason),
+            code: stopped.code,
+            version: None,
+            free_threaded: None,
+            parse_mode: "none",
+            proof: None,
+            size_canonical: true,
+            flex_used: false,
+            cache_used: false,
+            inferred: false,
+            walked: false,
+            heuristic_used: false,
+            export_fallback: false,
+            mixed_mode_bypass: false,
+            candidates: 0,
+            undo: None,
+            left: stopped.left,
         }
     }
 }

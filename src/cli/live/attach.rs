@@ -25,6 +25,7 @@ pub(crate) fn attach(args: &Args) -> Exit {
         }
         Err(stopped) => {
             summary(&stopped.to_string());
+            record(args, &Telemetry::from(&*stopped));
             super::tell_stopped(kind(args), args.target.format, &stopped);
             Exit::Finding
         }
@@ -61,9 +62,7 @@ fn attempt(args: &Args, config: &Config) -> Result<Done, Box<Stopped>> {
     let _turn = take_turn(args, config, &cancellation)?;
     let conclude = |report: &Report| {
         summary(&report.summary().to_string());
-        if let Some(file) = &args.telemetry {
-            record(file, &Telemetry::from(report));
-        }
+        record(args, &Telemetry::from(report));
     };
     let mut host = LiveHost::new(process, args.timeout, cancellation, conclude);
     let bytes = script.as_deref().map(|script| script.as_os_str().as_bytes());
@@ -108,8 +107,10 @@ fn summary(line: &str) {
     output::message(&styled(FAINT, line));
 }
 
-/// Appends the event. An attempt is not worth less because its event is lost.
-fn record(file: &Path, event: &Telemetry) {
+/// Appends the event, where events are wanted. An attempt is not worth less because its event is
+/// lost.
+fn record(args: &Args, event: &Telemetry) {
+    let Some(file) = &args.telemetry else { return };
     let append = || -> std::io::Result<()> {
         let line = serde_json::to_string(&Line::new("attach-result", event))? + "\n";
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file)?;
