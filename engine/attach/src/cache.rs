@@ -8,7 +8,6 @@ use softdock_process::{Address, FoundBy, Identity};
 
 use crate::ThreadChoice;
 use crate::layout::{ParseMode, Proof};
-use crate::words::u64_at;
 
 /// A remembered thread state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +47,19 @@ impl TableDigest {
     #[must_use]
     pub fn of(bytes: &[u8]) -> TableDigest {
         let mut lanes = (0x9e37_79b9_7f4a_7c15_u64, 0xc2b2_ae3d_27d4_eb4f_u64);
-        for pair in bytes.chunks(16) {
-            let (a, b) = (u64_at(pair, 0).unwrap_or(0), u64_at(pair, 8).unwrap_or(0));
-            lanes.0 = (lanes.0 ^ a).wrapping_mul(0x0100_0000_01b3).rotate_left(29);
-            lanes.1 = (lanes.1 ^ b).wrapping_mul(0x8765_4321_9abc_def1).rotate_left(31);
+        let (words, _) = bytes.as_chunks::<8>();
+        let (pairs, last) = words.as_chunks::<2>();
+        for [even, odd] in pairs {
+            lanes.0 = mix(lanes.0, even, 29);
+            lanes.1 = mix(lanes.1, odd, 31);
         }
+        lanes.0 = last.iter().fold(lanes.0, |lane, word| mix(lane, word, 29));
         TableDigest(lanes.0, lanes.1)
     }
+}
+
+fn mix(lane: u64, word: &[u8; 8], by: u32) -> u64 {
+    (lane ^ u64::from_le_bytes(*word)).wrapping_mul(0x8765_4321_9abc_def1).rotate_left(by)
 }
 
 /// What became of the caller's cache entry.

@@ -44,13 +44,13 @@ const EVAL_BREAKER: u64 = 24;
 /// How many fields lie outside their struct. Many true offsets are 0, so "not zero" would be a
 /// wrong rule.
 pub(super) fn out_of_group(slab: Slab<'_>, table: &Table) -> Result<usize, LayoutFault> {
-    let mut words = slab.bytes.get(24..).unwrap_or_default().chunks_exact(8);
+    let (words, _) = slab.bytes.get(24..).unwrap_or_default().as_chunks::<8>();
+    let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
     let mut out: usize = 0;
     for group in table.groups {
         let mut bound = u64::MAX;
         for nth in 0..group.fields.len() {
-            let word =
-                words.next().and_then(|word| u64_at(word, 0)).ok_or(LayoutFault::TooShort)?;
+            let word = words.next().ok_or(LayoutFault::TooShort)?;
             if nth == 0 && group.is_sized() {
                 bound = word;
             } else if word >= bound && group.exempt != Some(nth) {
