@@ -229,16 +229,19 @@ for line in sys.stdin:
         ours.args(["attach", "--no-wait", "--pid", &pid.to_string()]).arg(script);
         let mut theirs = python.command();
         theirs.args(["-c", &one_call(pid, script)]);
-        let counts = [count(&ours), count(&theirs)];
+        let counts = [count(&ours, pid), count(&theirs, pid)];
         let [Some(ours), Some(theirs)] = counts else {
             return println!("  system calls: not counted, there is no strace");
         };
-        println!("  system calls on the target: softdock {ours}, sys.remote_exec {theirs}");
+        println!(
+            "  system calls on the target: sys.remote_exec {theirs}; softdock attach {ours}, which \
+             also looks at the script with the target's eyes"
+        );
         std::thread::sleep(REST);
     }
 
-    /// Calls that have to do with the target: its `/proc` files, its memory, its threads.
-    fn count(command: &Command) -> Option<usize> {
+    /// Calls from the first that names the target or the script to the last on its memory.
+    fn count(command: &Command, pid: u32) -> Option<usize> {
         let log = std::env::temp_dir().join(format!("softdock-strace-{}", std::process::id()));
         let mut strace = Command::new("strace");
         strace.arg("-o").arg(&log).arg(command.get_program()).args(command.get_args());
@@ -246,7 +249,14 @@ for line in sys.stdin:
         let text = std::fs::read_to_string(&log).ok()?;
         let _ = std::fs::remove_file(&log);
         let lines: Vec<&str> = text.lines().collect();
-        let about = |line: &&str| line.contains("process_vm_") || line.contains("/maps");
+        let names = [
+            format!("/proc/{pid}"),
+            format!("pidfd_open({pid}"),
+            format!("process_vm_readv({pid}"),
+            format!("process_vm_writev({pid}"),
+            "access(\"/tmp/softdock-bench".to_string(),
+        ];
+        let about = |line: &&str| names.iter().any(|name| line.contains(name.as_str()));
         let first = lines.iter().position(about)?;
         let last = lines.iter().rposition(about)?;
         Some(last - first + 1)

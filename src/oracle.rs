@@ -143,28 +143,22 @@ impl<'s> Watch<'s> {
         landed: usize,
         before: u8,
     ) {
-        match process.place(at) {
+        let place = process.place(at);
+        match place {
             Place::Pending(_) if bytes.first() == Some(&1) => self.flag_meant = true,
             Place::Breaker(_) if !self.flag_meant => {
                 self.violations.push(Violation::BreakerBeforeFlag);
             }
             _ => {}
         }
-        self.note_landed(process, at, &bytes[..landed], before);
-    }
-
-    fn note_landed(&mut self, process: &Process, at: Address, bytes: &[u8], before: u8) {
-        let Some(last) = bytes.len().checked_sub(1) else { return };
+        let Some(last) = landed.checked_sub(1) else { return };
         self.landed = true;
         let end = at.checked_add(last as u64).unwrap_or(at);
-        let place = process.place(at);
-        if place != process.place(end) {
-            return self.violations.push(Violation::StrayWrite { at, len: bytes.len() });
-        }
+        let within = last == 0 || process.place(end) == place;
+        let bytes = &bytes[..landed];
         match place {
-            Place::Elsewhere => {
-                self.violations.push(Violation::StrayWrite { at, len: bytes.len() });
-            }
+            _ if !within => self.violations.push(Violation::StrayWrite { at, len: landed }),
+            Place::Elsewhere => self.violations.push(Violation::StrayWrite { at, len: landed }),
             Place::Path(key) => self.wrote_to(key),
             Place::Pending(key) => self.setting_flag(process, key, bytes),
             Place::Breaker(key) => self.setting_breaker(key, bytes, before),
