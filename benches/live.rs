@@ -203,6 +203,7 @@ for line in sys.stdin:
             until_done(|| {
                 let began = Instant::now();
                 let mut host = host(pid);
+                host.record_phases();
                 open.push(began.elapsed());
                 let report = attach(&mut host, &Config::default(), request(script, None));
                 steps_of = host.phases().to_vec();

@@ -117,7 +117,7 @@ pub struct LiveHost<'h> {
     on_conclusion: Box<dyn FnMut(&Report) + 'h>,
     armed_at: Option<Instant>,
     waited: Duration,
-    phases: Vec<Phase>,
+    phases: Option<Vec<Phase>>,
     phase_began: Instant,
 }
 
@@ -137,7 +137,7 @@ impl<'h> LiveHost<'h> {
             on_conclusion: Box::new(on_conclusion),
             armed_at: None,
             waited: Duration::ZERO,
-            phases: Vec::new(),
+            phases: None,
             phase_began: Instant::now(),
         }
     }
@@ -148,22 +148,30 @@ impl<'h> LiveHost<'h> {
         self.waited
     }
 
-    /// What each step cost, in the order they were made; steps in a row at one site are one.
+    /// Notes what each step costs, from now on. Off by default: looking at the clock costs as much
+    /// as some of the steps.
+    pub fn record_phases(&mut self) {
+        self.phases = Some(Vec::with_capacity(Site::ALL.len()));
+    }
+
+    /// What each step cost, in the order they were made; steps in a row at one site are one. Empty
+    /// unless it was asked for.
     #[must_use]
     pub fn phases(&self) -> &[Phase] {
-        &self.phases
+        self.phases.as_deref().unwrap_or_default()
     }
 
     fn end_phase(&mut self) {
-        let took = self.phase_began.elapsed();
-        if let Some(phase) = self.phases.last_mut() {
-            phase.took += took;
+        let Some(phases) = &mut self.phases else { return };
+        let now = Instant::now();
+        if let Some(phase) = phases.last_mut() {
+            phase.took += now - self.phase_began;
         }
-        self.phase_began = Instant::now();
+        self.phase_began = now;
     }
 
     fn count_access(&mut self) {
-        if let Some(phase) = self.phases.last_mut() {
+        if let Some(phase) = self.phases.as_mut().and_then(|phases| phases.last_mut()) {
             phase.accesses = phase.accesses.saturating_add(1);
         }
     }
@@ -172,8 +180,9 @@ impl<'h> LiveHost<'h> {
 impl Host for LiveHost<'_> {
     fn at(&mut self, site: Site) {
         self.end_phase();
-        if self.phases.last().is_none_or(|phase| phase.site != site) {
-            self.phases.push(Phase { site, accesses: 0, took: Duration::ZERO });
+        let Some(phases) = &mut self.phases else { return };
+        if phases.last().is_none_or(|phase| phase.site != site) {
+            phases.push(Phase { site, accesses: 0, took: Duration::ZERO });
         }
     }
 

@@ -65,6 +65,9 @@ fn attempt(args: &Args, config: &Config) -> Result<Done, Box<Stopped>> {
         record(args, &Telemetry::from(report));
     };
     let mut host = LiveHost::new(process, args.timeout, cancellation, conclude);
+    if config.verbose {
+        host.record_phases();
+    }
     let bytes = script.as_deref().map(|script| script.as_os_str().as_bytes());
     let report = match bytes {
         script if args.cancel => softdock_attach::cancel(&mut host, config, script, None),

@@ -35,6 +35,9 @@ fn look(args: &Args) -> Result<Exit, Box<Stopped>> {
         ..settings::from_environment()
     };
     let mut host = LiveHost::new(process, Duration::ZERO, Cancellation::default(), |_| {});
+    if args.verbose {
+        host.record_phases();
+    }
     let survey = softdock_attach::survey(&mut host, &config, REHEARSED);
     let main_thread = host.main_thread().ok().flatten();
     let inspection = Inspection::new(&survey, main_thread);

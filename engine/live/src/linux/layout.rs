@@ -2,7 +2,7 @@
 //!
 //! Printing that text is what a search spends most of its time on: 0.5 µs a line, more than any
 //! other step. The executable has the lowest addresses, so where it is the interpreter itself, the
-//! first kilobyte is enough.
+//! first few lines are enough.
 
 use std::fs::File;
 use std::io::Read;

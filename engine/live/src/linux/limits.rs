@@ -5,8 +5,9 @@
 /// mappings gives with paths of 200 bytes.
 pub const MAPS_BYTES_MAX: u64 = 32 << 20;
 
-/// Bytes of `/proc/PID/maps` that are read at a time while its head may be enough: ten lines.
-pub const MAPS_HEAD_BYTES: u64 = 1024;
+/// Bytes of `/proc/PID/maps` that are read at a time while its head may be enough: an executable
+/// has five lines at most, of some hundred bytes each.
+pub const MAPS_HEAD_BYTES: u64 = 640;
 
 /// How often more of the head is read before all is.
 pub const MAPS_HEAD_PARTS_MAX: u32 = 3;
