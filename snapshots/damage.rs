@@ -1,5 +1,5 @@
-//! Random damage to the memory of a process whose mapped file is intact: whatever the engine makes of
-//! it, the oracle must find nothing to say against it, and nothing may panic or run away. Which
+//! Random damage to the memory of a process whose mapped file is intact: whatever the engine makes
+//! of it, the oracle must find nothing to say against it, and nothing may panic or run away. Which
 //! damage is refused where is told by the scenarios; here only the promise is held, on many.
 
 use proptest::prelude::*;
