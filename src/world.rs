@@ -114,6 +114,7 @@ impl<'w> World<'w> {
             FaultKind::Denied => Some(ErrorKind::Denied),
             FaultKind::Gone => Some(ErrorKind::Gone),
             FaultKind::Interrupted => Some(ErrorKind::Interrupted),
+            FaultKind::Unsupported => Some(ErrorKind::Unsupported),
             _ => None,
         }
     }

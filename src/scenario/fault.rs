@@ -40,6 +40,8 @@ pub enum FaultKind {
     Gone,
     /// Honest: interrupted before the first byte.
     Interrupted,
+    /// Honest: the system has no such call.
+    Unsupported,
     /// Honest: this many bytes are transferred, then no more.
     Short(usize),
     /// Honest, and nasty: the write lands, but a failure is reported.

@@ -280,6 +280,7 @@ const FAULT: &[Word] = &[
     ("Denied", "Honest: the system does not allow it."),
     ("Gone", "Honest: there is no such process any more."),
     ("Interrupted", "Honest: interrupted before the first byte."),
+    ("Unsupported", "Honest: the system has no such call."),
     ("Short", "Honest: so many bytes are transferred, then no more."),
     ("LandedButFailed", "Honest, and nasty: the write lands, but a failure is reported."),
     ("Lost", "Silent: the write is reported done, but nothing lands."),
