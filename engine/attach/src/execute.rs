@@ -1,4 +1,4 @@
-//! Planning and writing: everything is looked at once more, then three writes follow in the order
+//! Planning and writing: everything is looked at once more, then four writes follow in the order
 //! that is safe at every moment.
 //!
 //! A claim on the flag comes first, four bytes that CPython ignores: whoever else looks sees that

@@ -15,7 +15,7 @@
 //! | `layout` | how a table of offsets becomes a layout, in four modes |
 //! | `resolve` | the stages that lead to a thread state; `cached`, `walk`, `infer`, `heuristic` |
 //! | `validate` | what a live thread state looks like |
-//! | `plan` | the three writes, as a value |
+//! | `plan` | the four writes, as a value |
 //! | `execute` | writing them, each looked at before the next |
 //! | `verify` | what the target looks like afterwards, and undoing |
 //! | `confirm` | whether the target took the script |
