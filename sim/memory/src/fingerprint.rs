@@ -11,8 +11,9 @@ pub(crate) const fn scramble(word: u64) -> u64 {
 
 /// Mixes a place and what is there into 128 bits.
 pub(crate) const fn pair(place: u64, content: u64) -> u128 {
-    let low = scramble(scramble(place) ^ content);
-    let high = scramble(scramble(place ^ 0x6a09_e667_f3bc_c908).wrapping_add(content));
+    let placed = scramble(place);
+    let low = scramble(placed ^ content);
+    let high = scramble(placed.rotate_left(32).wrapping_add(content));
     ((high as u128) << 64) | low as u128
 }
 

@@ -44,19 +44,18 @@ const EVAL_BREAKER: u64 = 24;
 /// How many fields lie outside their struct. Many true offsets are 0, so "not zero" would be a
 /// wrong rule.
 pub(super) fn out_of_group(slab: Slab<'_>, table: &Table) -> Result<usize, LayoutFault> {
-    let (words, _) = slab.bytes.get(24..).unwrap_or_default().as_chunks::<8>();
-    let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let (mut words, _) = slab.bytes.get(24..).unwrap_or_default().as_chunks::<8>();
     let mut out: usize = 0;
     for group in table.groups {
-        let mut bound = u64::MAX;
-        for nth in 0..group.fields.len() {
-            let word = words.next().ok_or(LayoutFault::TooShort)?;
-            if nth == 0 && group.is_sized() {
-                bound = word;
-            } else if word >= bound && group.exempt != Some(nth) {
-                out = out.saturating_add(1);
-            }
-        }
+        let split = words.split_at_checked(group.fields.len());
+        let (own, rest) = split.ok_or(LayoutFault::TooShort)?;
+        words = rest;
+        let Some((size, fields)) = own.split_first().filter(|_| group.is_sized()) else { continue };
+        let bound = u64::from_le_bytes(*size);
+        let is_out = |word: &[u8; 8]| u64::from_le_bytes(*word) >= bound;
+        let exempt = group.exempt.and_then(|nth| own.get(nth)).is_some_and(is_out);
+        let outside = fields.iter().filter(|word| is_out(word)).count();
+        out = out.saturating_add(outside).saturating_sub(usize::from(exempt));
     }
     Ok(out)
 }
