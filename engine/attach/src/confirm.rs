@@ -28,7 +28,7 @@ impl<H: Host> Attempt<'_, H> {
                 Wait::Deadline => break,
                 Wait::Cancelled => return self.fail_and_undo(target, plan, Reason::Cancelled),
             }
-            match self.reading_unless_armed(target, plan) {
+            match self.settled_reading(target, plan) {
                 Ok(Reading::Armed | Reading::ArmedNoBit) => {}
                 Ok(Reading::Consumed) => {
                     self.report.left = Left::Nothing;

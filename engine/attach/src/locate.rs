@@ -6,7 +6,7 @@
 //! at the lower address; `sys.remote_exec` then reports "no running interpreter"
 //! (python/cpython#144563; `attach/dead-second-copy.ron`).
 
-use softdock_process::{Address, ErrorKind, FoundBy};
+use softdock_process::{Address, FoundBy};
 
 use crate::attempt::{Attempt, Step, Stop, Target, is_about_memory};
 use crate::layout::{self, Layout, ParseMode, Parsed, Proof, Slab};
@@ -36,10 +36,8 @@ impl<H: Host> Attempt<'_, H> {
             if exported && !self.may_use_exports() {
                 break;
             }
-            match self.search_among(exported, &mut best) {
-                Ok(target) => return Ok(target),
-                Err(stop) if is_final(stop) => return Err(stop),
-                Err(_) => {}
+            if let Some(target) = self.search_among(exported, &mut best)? {
+                return Ok(target);
             }
         }
         let (stop, report) = best;
@@ -49,14 +47,20 @@ impl<H: Host> Attempt<'_, H> {
         Err(stop)
     }
 
-    fn search_among(&mut self, exported: bool, best: &mut (Stop, Option<Report>)) -> Step<Target> {
+    /// Tries the candidates of one kind. Stops only where the whole attempt must; what became of
+    /// the others goes into `best`.
+    fn search_among(
+        &mut self,
+        exported: bool,
+        best: &mut (Stop, Option<Report>),
+    ) -> Step<Option<Target>> {
         for rank in 0..CANDIDATES_MAX {
             let Some(place) = self.place(rank)? else { break };
             if (place.found_by == FoundBy::Symbol) != exported {
                 continue;
             }
             let stop = match self.examine(place) {
-                Ok(target) => return Ok(target),
+                Ok(target) => return Ok(Some(target)),
                 Err(stop) if is_final(stop) => return Err(stop),
                 Err(stop) => stop,
             };
@@ -66,7 +70,7 @@ impl<H: Host> Attempt<'_, H> {
                 *best = (stop, Some(failed));
             }
         }
-        Err(best.0)
+        Ok(None)
     }
 
     fn may_use_exports(&mut self) -> bool {
@@ -207,7 +211,7 @@ impl<H: Host> Attempt<'_, H> {
 fn is_final(stop: Stop) -> bool {
     match stop.reason {
         Reason::Memory(kind) if !is_about_memory(kind) => true,
-        Reason::Process(ErrorKind::Gone | ErrorKind::Denied) => true,
+        Reason::Process(_) => true,
         _ => stop.site > Site::WalkInterpreters,
     }
 }

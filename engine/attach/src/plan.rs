@@ -79,8 +79,8 @@ impl fmt::Display for RemoteWritePlan {
 /// The event bit an attach would have set before CPython 3.14, kept for readers of old designs:
 /// there was no script to run, so no attach ever got here.
 ///
-/// In 3.12 and 3.13 the lowest byte of the breaker held the same events without a stop bit of its
-/// own before 3.13; in older versions the breaker was a plain flag.
+/// Since 3.13 the lowest byte of the breaker holds the event bits; before, any set bit made the
+/// loop look, so that 1 is as good as another.
 #[must_use]
 pub const fn eval_breaker_mask(major: u8, minor: u8) -> Option<u8> {
     match (major, minor) {

@@ -11,7 +11,7 @@ use crate::attempt::{Attempt, Step, Stop, Target};
 use crate::limits::DISARM_TRIES;
 use crate::plan::{EVAL_PLEASE_STOP, RemoteWritePlan};
 use crate::report::{Left, Undo};
-use crate::validate::{PENDING_CLAIMED, PENDING_NONE, PENDING_SET};
+use crate::validate::{PENDING_CLAIMED, PENDING_NONE, PENDING_SET, ThreadVerdict};
 use crate::{Host, Outcome, Reason, Site};
 
 /// What a reading of the thread state says about our request.
@@ -40,7 +40,7 @@ impl<H: Host> Attempt<'_, H> {
     pub(crate) fn verify(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<Outcome> {
         self.at(Site::Verify);
         self.require_same_process(target, plan)?;
-        let mut reading = self.read_twice_unless_armed(target, plan)?;
+        let mut reading = self.settled_reading_or_undo(target, plan)?;
         if reading == Reading::ArmedNoBit {
             reading = self.set_bit_again(target, plan)?;
         }
@@ -77,21 +77,21 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
-    /// A reading of the request. One that speaks against us is repeated; where the two differ, a
-    /// third decides, so that no single wrong reading does.
-    fn read_twice_unless_armed(
+    /// A settled reading; where none can be had, the request is taken back.
+    fn settled_reading_or_undo(
         &mut self,
         target: &Target,
         plan: &RemoteWritePlan,
     ) -> Step<Reading> {
-        match self.reading_unless_armed(target, plan) {
+        match self.settled_reading(target, plan) {
             Ok(reading) => Ok(reading),
             Err(reason) => self.fail_and_undo(target, plan, reason),
         }
     }
 
-    /// As above, for whoever does not want to undo.
-    pub(crate) fn reading_unless_armed(
+    /// A reading of the request. One that speaks against us is repeated; where the two differ, a
+    /// third decides, so that no single wrong reading does.
+    pub(crate) fn settled_reading(
         &mut self,
         target: &Target,
         plan: &RemoteWritePlan,
@@ -108,7 +108,7 @@ impl<H: Host> Attempt<'_, H> {
         // A bit that does not stay is a matter of latency only: the request itself is in place.
         let _ = self.set_breaker_bit(plan);
         self.at(Site::Verify);
-        self.read_twice_unless_armed(target, plan)
+        self.settled_reading_or_undo(target, plan)
     }
 
     /// Reads the thread state once and says what it tells of our request.
@@ -203,6 +203,10 @@ impl<H: Host> Attempt<'_, H> {
     ) -> Result<bool, Left> {
         let _ = self.host.write(path_at, &[0]);
         let before = self.read_flag(target);
+        if let Err(Reason::Thread(_)) = before {
+            // It has exited meanwhile: what lies there now is not ours to write to.
+            return Err(Left::Unknown);
+        }
         for _ in 0..DISARM_TRIES {
             let _ = self.host.write(pending_at, &PENDING_NONE.to_le_bytes());
             if let Ok((PENDING_NONE, _)) = self.read_flag(target) {
@@ -216,11 +220,14 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
-    /// The flag, and whether the path is empty, so that nothing would run.
+    /// The flag, and whether the path is empty, so that nothing would run; of a live thread only.
     fn read_flag(&mut self, target: &Target) -> Result<(u32, bool), Reason> {
         let layout = &target.layout;
         self.read_state(target.thread, layout).map_err(|error| Reason::Memory(error.kind))?;
         let state = self.state(layout);
+        if !state.is_live() {
+            return Err(Reason::Thread(ThreadVerdict::BadStatus));
+        }
         let empty = state.path_buffer().is_some_and(|path| path.first() == Some(&0));
         Ok((state.pending().unwrap_or(PENDING_SET), empty))
     }
