@@ -66,7 +66,8 @@ impl fmt::Display for Violation {
                 write!(f, "false positive: {len} bytes written at {at}, outside any request field")
             }
             Violation::SilentlyArmed => f.write_str(
-                "false positive: no success is reported, but the target will run the script",
+                "false positive: the report denies a pending request, but the target will run the \
+                 script",
             ),
             Violation::WrongTarget => {
                 f.write_str("false positive: another thread is reported than was written to")
@@ -105,6 +106,8 @@ fn holds(process: &Process, at: Address, path: &[u8]) -> bool {
 #[derive(Clone, Debug)]
 pub struct Watch<'s> {
     script: &'s [u8],
+    /// Scripts that the target had taken before: no merit of this attempt.
+    runs_before: usize,
     violations: Vec<Violation>,
     written: Option<ThreadKey>,
     landed: bool,
@@ -115,9 +118,10 @@ pub struct Watch<'s> {
 impl<'s> Watch<'s> {
     /// A watch over an attempt to run this script.
     #[must_use]
-    pub fn new(script: &'s [u8]) -> Watch<'s> {
+    pub fn new(script: &'s [u8], process: &Process) -> Watch<'s> {
         Watch {
             script,
+            runs_before: process.runs().len(),
             violations: Vec::new(),
             written: None,
             landed: false,
@@ -206,7 +210,7 @@ impl<'s> Watch<'s> {
             matches!(report.outcome, Outcome::Armed | Outcome::ArmedNoBit | Outcome::Consumed);
         if success {
             violations.extend(self.judge_success(process, report));
-        } else if self.armed && report.left == Left::Nothing && self.will_run(process) {
+        } else if self.is_silent_about(report) && self.will_run(process) {
             violations.push(Violation::SilentlyArmed);
         }
         if self.landed && matches!(report.outcome, Outcome::Refused | Outcome::Planned) {
@@ -227,14 +231,16 @@ impl<'s> Watch<'s> {
     /// A success must be true of exactly the thread that is reported.
     fn judge_success(&self, process: &Process, report: &Report) -> Option<Violation> {
         let Some(key) = self.written else { return Some(Violation::FalseSuccess) };
-        let ran = process.runs().iter().find(|run| run.thread == key && run.path == self.script);
+        let mut runs = process.runs().iter().skip(self.runs_before);
+        let ran = runs.find(|run| run.thread == key && run.path == self.script);
         let live = process.thread(key);
         let armed = live.is_some_and(|live| self.is_armed(process, &live));
         if !armed && ran.is_none() {
             return Some(Violation::FalseSuccess);
         }
-        let told = report.thread.zip(report.interpreter);
-        let (thread, interpreter) = told?;
+        let Some((thread, interpreter)) = report.thread.zip(report.interpreter) else {
+            return Some(Violation::WrongTarget);
+        };
         let is = |live: LiveThread| {
             live.at == thread.at
                 && i64::try_from(live.native) == Ok(thread.id)
@@ -247,6 +253,12 @@ impl<'s> Watch<'s> {
             (None, None) => false,
         };
         (!right).then_some(Violation::WrongTarget)
+    }
+
+    /// Whether the report denies a request of ours: that one was taken back, or that none is left.
+    fn is_silent_about(&self, report: &Report) -> bool {
+        let admits = matches!(report.left, Left::Armed | Left::Unknown);
+        report.outcome == Outcome::Cancelled || self.armed && !admits
     }
 
     /// Whether any thread will run the script at its next chance.

@@ -39,6 +39,7 @@ impl<'w> World<'w> {
         script: &'w [u8],
         trace: Trace,
     ) -> World<'w> {
+        let watch = Watch::new(script, process);
         World {
             process,
             faults,
@@ -49,7 +50,7 @@ impl<'w> World<'w> {
             accesses: 0,
             conclusions: 0,
             impossible: None,
-            watch: Watch::new(script),
+            watch,
             trace,
         }
     }
