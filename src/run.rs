@@ -118,8 +118,7 @@ fn finish(scenario: &Attach, mut world: World<'_>, report: Report, before: usize
     let mut mismatches = compare(&scenario.expect, &report, runs);
     for nth in world.unstruck() {
         let fault = &scenario.faults[nth];
-        let (site, hit) = (fault.site.0, fault.hit);
-        mismatches.push(format!("fault {} at {site} hit {hit} never struck", nth + 1));
+        mismatches.push(format!("fault {} at {} never struck", nth + 1, fault.at));
     }
     if let Some(error) = world.impossible() {
         mismatches.push(format!("a move was impossible: {error}"));

@@ -10,7 +10,7 @@ use softdock_process::{
 };
 
 use crate::oracle::Watch;
-use crate::scenario::{Actor, Fault, FaultKind};
+use crate::scenario::{Actor, At, Fault, FaultKind};
 use crate::trace::{Answer, Question, Trace};
 
 /// The world of one attempt.
@@ -95,8 +95,11 @@ impl<'w> World<'w> {
         let mut kind = None;
         let faults: &'w [Fault] = self.faults;
         for (nth, fault) in faults.iter().enumerate() {
-            let due = hit == fault.hit || fault.sticky && hit > fault.hit;
-            if fault.site.0 != self.site || !due {
+            let (here, now, first) = match fault.at {
+                At::Hit(site, first) => (site == self.site, hit, first),
+                At::Access(first) => (true, self.accesses, first),
+            };
+            if !here || now < first || now > first && !fault.sticky {
                 continue;
             }
             self.struck[nth] = true;
@@ -173,6 +176,8 @@ pub fn perform(process: &mut Process, actor: &Actor) -> Result<(), MoveError> {
         Actor::Poll(native) => process.poll(key(process, *native)?).map(drop),
         Actor::CheckSignals(native) => process.check_signals(key(process, *native)?).map(drop),
         Actor::Raise(native, bits) => process.raise(key(process, *native)?, *bits),
+        Actor::Withdraw(native, bits) => process.withdraw(key(process, *native)?, *bits),
+        Actor::Switch(native) => process.switch(key(process, *native)?),
         Actor::StartThread(id) => process.start_thread(*id, &ThreadSpec::default()).map(drop),
         Actor::ExitThread(native) => process.exit_thread(key(process, *native)?),
         Actor::ExitThreadAndReuse(native) => {
@@ -190,6 +195,8 @@ pub fn perform(process: &mut Process, actor: &Actor) -> Result<(), MoveError> {
         Actor::OtherDebugger(native, script) => {
             process.arm(key(process, *native)?, script.as_bytes())
         }
+        Actor::Unload(module) => process.unload(module),
+        Actor::Fork => process.fork(),
         Actor::Exit => {
             process.exit();
             Ok(())

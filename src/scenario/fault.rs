@@ -1,32 +1,82 @@
 //! What goes wrong, where and when; and what the target does by itself.
 //!
-//! A fault is addressed by site and hit: the `hit`-th access that the engine makes at that site,
-//! counted from 1 over the whole attempt. The classes are told by what a real system does:
+//! A fault is addressed by site and hit (the `hit`-th access that the engine makes at that site,
+//! counted from 1 over the whole attempt), which survives most changes of the engine; or by the
+//! number of the access alone, which does not. The classes are told by what a real system does:
 //! *honest* faults are reported to the engine, *silent* ones are not, a *lie* is one read that
 //! returns something else, and a *move* is the target's own doing between two accesses.
 
+use std::fmt;
+
 use serde::Deserialize;
+use softdock_attach::Site;
 
 use super::names::SiteName;
 
 /// One thing that happens at one access.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "FaultText")]
+pub struct Fault {
+    /// Which access is struck.
+    pub at: At,
+    /// Whether every later one is struck as well: at that site, or at any where the address is the
+    /// number of an access.
+    pub sticky: bool,
+    /// What happens.
+    pub kind: FaultKind,
+}
+
+/// The address of an access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// This access of those at this site, from 1.
+    Hit(Site, u32),
+    /// This access of all, from 1.
+    Access(u32),
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            At::Hit(site, hit) => write!(f, "{site} hit {hit}"),
+            At::Access(access) => write!(f, "access {access}"),
+        }
+    }
+}
+
+/// A fault as it is written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fault {
+pub struct FaultText {
     /// The step whose access is struck.
-    pub site: SiteName,
+    #[serde(default)]
+    pub site: Option<SiteName>,
     /// Which of its accesses, from 1.
-    #[serde(default = "first")]
-    pub hit: u32,
-    /// Whether every later access at that site is struck as well.
+    #[serde(default)]
+    pub hit: Option<u32>,
+    /// Instead of a site: the number of the access, from 1.
+    #[serde(default)]
+    pub access: Option<u32>,
+    /// Whether every later access there is struck as well.
     #[serde(default)]
     pub sticky: bool,
     /// What happens.
     pub kind: FaultKind,
 }
 
-fn first() -> u32 {
-    1
+impl TryFrom<FaultText> for Fault {
+    type Error = &'static str;
+
+    fn try_from(text: FaultText) -> Result<Fault, Self::Error> {
+        let FaultText { site, hit, access, sticky, kind } = text;
+        let at = match (site, hit, access) {
+            (_, Some(0), _) | (_, _, Some(0)) => return Err("accesses are counted from 1"),
+            (Some(site), hit, None) => At::Hit(site.0, hit.unwrap_or(1)),
+            (None, None, Some(access)) => At::Access(access),
+            _ => return Err("a fault needs a `site` (and a `hit`), or else an `access`"),
+        };
+        Ok(Fault { at, sticky, kind })
+    }
 }
 
 /// What happens at an access.
@@ -71,6 +121,10 @@ pub enum Actor {
     CheckSignals(u64),
     /// The thread's eval breaker gets these event bits.
     Raise(u64, u8),
+    /// The thread's eval breaker loses these event bits, as when another thread withdraws a wish.
+    Withdraw(u64, u8),
+    /// The thread takes the interpreter: it executes, and no other does.
+    Switch(u64),
     /// A new thread starts in the interpreter of this id.
     StartThread(i64),
     /// The thread exits; its state is freed, and the memory keeps its bytes but the status.
@@ -85,6 +139,11 @@ pub enum Actor {
     EndMain,
     /// The runtime starts to be torn down.
     Finalize,
+    /// A module of this file name is unloaded: its memory is gone.
+    Unload(String),
+    /// The process forks. The child clears its own request (python/cpython PR 132793) and is out
+    /// of reach.
+    Fork,
     /// Another debugger asks the thread to run this script.
     OtherDebugger(u64, String),
     /// The process exits.

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-pub use fault::{Actor, Fault, FaultKind};
+pub use fault::{Actor, At, Fault, FaultKind};
 pub use place::{Damage, Place};
 pub use process::Process;
 pub use read::{Mistake, read};
@@ -61,6 +61,10 @@ pub struct Attach {
     /// What goes wrong on the way.
     #[serde(default)]
     pub faults: Vec<Fault>,
+    /// What the target may do by itself while it is attached to: each list in its own order, at
+    /// any time. `explore` tries every time; a plain run leaves the target alone.
+    #[serde(default)]
+    pub moves: Vec<Vec<Actor>>,
     /// What the target does each time the engine waits for it; then the deadline passes.
     #[serde(default)]
     pub waits: Vec<Actor>,
@@ -90,6 +94,8 @@ pub struct Settings {
     pub forced_thread: Option<Place>,
     /// Instead of attaching, take back a pending request.
     pub cancel: bool,
+    /// Stop the target while its memory is looked at for the last time and written.
+    pub freeze: bool,
 }
 
 /// Which thread shall run the script.

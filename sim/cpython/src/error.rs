@@ -82,6 +82,8 @@ pub enum MoveError {
     NoThread(ThreadKey),
     /// It has no such interpreter now.
     NoInterpreter(i64),
+    /// No module of this name is loaded.
+    NoModule,
     /// There is no freed block at this address.
     NotFree,
     /// It touched memory that is not mapped (a scenario took it away) and is gone now, as after
@@ -97,6 +99,7 @@ impl fmt::Display for MoveError {
             MoveError::Gone => f.write_str("the process has exited"),
             MoveError::NoThread(key) => write!(f, "there is no thread {key} now"),
             MoveError::NoInterpreter(id) => write!(f, "there is no interpreter {id} now"),
+            MoveError::NoModule => f.write_str("no such module is loaded"),
             MoveError::NotFree => f.write_str("there is no freed block"),
             MoveError::Crashed(error) => write!(f, "the process crashed: {error}"),
             MoveError::Spec(error) => error.fmt(f),

@@ -1,6 +1,8 @@
 //! How the process changes: threads and interpreters come and go, memory is freed and used again,
 //! the end comes near. Each move is what CPython would leave behind in memory, and no more.
 
+use std::sync::Arc;
+
 use softdock_memory::Fill;
 use softdock_process::Address;
 
@@ -17,6 +19,9 @@ pub const STATUS_WAITING: u32 = 0b0000_1011;
 
 /// The same of one that runs.
 pub const STATUS_RUNNING: u32 = 0b0001_1011;
+
+/// The bit that tells the two apart.
+const STATUS_ACTIVE: u32 = STATUS_RUNNING & !STATUS_WAITING;
 
 /// The same of a further thread state of a thread that has one elsewhere.
 pub const STATUS_SECONDARY: u32 = 0b0000_0011;
@@ -295,6 +300,57 @@ impl Process {
         Fill::Noise(u64::MAX).read(at.get(), &mut bytes);
         self.note(5, at.get());
         self.store_bytes(at, &bytes)
+    }
+
+    /// A module is unloaded: nothing is mapped where it was, and no backend lists it any more. To
+    /// lose the runtime itself is the end of whatever looks at it.
+    ///
+    /// # Errors
+    /// When no module of this name is loaded.
+    pub fn unload(&mut self, module: &str) -> Result<(), MoveError> {
+        self.alive()?;
+        let known = self.form.candidates.iter().find(|known| &*known.module == module);
+        let at = known.map(|known| known.at).ok_or(MoveError::NoModule)?;
+        self.note(14, at.get());
+        let form = Arc::make_mut(&mut self.form);
+        form.candidates.retain(|known| known.at != at);
+        let index = form.sections.iter().position(|section| section.at == at);
+        let section = index.map(|index| form.sections.remove(index)).ok_or(MoveError::NoModule)?;
+        let (start, len) = section.pages();
+        self.memory.unmap(start, len).map_err(|error| MoveError::Spec(error.into()))
+    }
+
+    /// The process forks. In the child CPython clears the request before anything can look at it
+    /// (python/cpython PR 132793), and an attacher that means this process reaches this process.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn fork(&mut self) -> Result<(), MoveError> {
+        self.alive()?;
+        self.note(15, 0);
+        Ok(())
+    }
+
+    /// This thread takes the interpreter lock: its status says that it executes, and no other's
+    /// does.
+    ///
+    /// # Errors
+    /// When there is no such thread.
+    pub fn switch(&mut self, key: ThreadKey) -> Result<(), MoveError> {
+        self.live(key)?;
+        let layout = self.form.layout.thread;
+        let threads: Vec<(ThreadKey, Address)> =
+            self.threads().map(|live| (live.key, live.at)).collect();
+        for (other, at) in threads {
+            let runs = other == key;
+            let status = offset(at, layout.status);
+            let waits = self.load_u32(status)? & !STATUS_ACTIVE;
+            self.store_u32(status, if runs { waits | STATUS_ACTIVE } else { waits })?;
+            if let Some(holds_gil) = layout.holds_gil {
+                self.store_u32(offset(at, holds_gil), runs.into())?;
+            }
+        }
+        Ok(())
     }
 
     /// The main script ends; exit handlers and other threads go on. `threads_main` becomes 0.

@@ -2,12 +2,13 @@
 //! leave behind, and that every move can be undone.
 
 use softdock_cpython::{
-    Access, Build, Host, InterpreterSpec, LiveThread, MoveError, Phase, Place, Process,
-    ProcessSpec, STATUS_ENDED, Scripts, ThreadKey, ThreadSpec, Trigger, Verdict, event,
+    Access, Build, Host, Image, InterpreterSpec, LiveThread, MoveError, OtherContent, OtherModule,
+    Phase, Place, Process, ProcessSpec, STATUS_ENDED, Scripts, ThreadKey, ThreadSpec, Trigger,
+    Verdict, event,
 };
 use softdock_memory::Protection;
 use softdock_process::contract::{Ground, check};
-use softdock_process::{Address, ErrorKind, Modules, ProcessMemory, Threads};
+use softdock_process::{Address, ErrorKind, FoundBy, Modules, ProcessMemory, Threads};
 
 const MAIN: ThreadKey = ThreadKey(0);
 
@@ -536,4 +537,48 @@ fn check_lists(process: &mut Process) {
         at = interpreter_word(process, live.at, "interpreter_state.next");
     }
     assert_eq!(at, 0);
+}
+
+#[test]
+fn one_thread_executes_at_a_time() {
+    let mut process = process();
+    let status = |process: &Process, key| {
+        let at = process.thread(key).unwrap().at;
+        let status = process.field_at(at, "thread_state.status").unwrap();
+        process.memory().peek_u32(status).unwrap()
+    };
+    assert_eq!((status(&process, MAIN), status(&process, ThreadKey(1))), (0x1b, 0x0b));
+    process.switch(ThreadKey(1)).unwrap();
+    assert_eq!((status(&process, MAIN), status(&process, ThreadKey(1))), (0x0b, 0x1b));
+    process.restore();
+    assert_eq!(status(&process, MAIN), 0x1b);
+}
+
+#[test]
+fn an_unloaded_module_is_neither_mapped_nor_listed() {
+    let other = OtherModule {
+        name: "libpython3.14.so.1.0".into(),
+        found_by: FoundBy::Section,
+        at: None,
+        content: OtherContent::DeadCopy,
+        image: Image::Same,
+    };
+    let mut process =
+        Process::new(&ProcessSpec { others: vec![other], ..ProcessSpec::default() }).unwrap();
+    let copy = process.candidate(0).unwrap().unwrap().clone();
+    process.unload(&copy.module).unwrap();
+    assert_ne!(process.candidate(0).unwrap().unwrap().at, copy.at);
+    assert_eq!(process.read_u64(copy.at).unwrap_err().kind, ErrorKind::Unmapped);
+    assert_eq!(process.unload(&copy.module), Err(MoveError::NoModule));
+    process.restore();
+    assert_eq!(process.candidate(0).unwrap().unwrap(), &copy);
+    assert!(process.read_u64(copy.at).is_ok());
+}
+
+#[test]
+fn a_fork_changes_nothing_within_reach() {
+    let mut process = process();
+    process.arm(MAIN, b"/tmp/a.py").unwrap();
+    process.fork().unwrap();
+    assert_eq!(process.armed(MAIN).as_deref(), Some(&b"/tmp/a.py"[..]));
 }
