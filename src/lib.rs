@@ -5,6 +5,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`scenario`] | the grammar of scenario files |
+//! | [`choice`] | what a run leaves open, and who decides it |
 //! | [`world`] | a fake process, faults, moves: what the engine sees |
 //! | [`oracle`] | the truth, and what must never happen |
 //! | [`run`] | one scenario, attempted and judged |
@@ -13,6 +14,7 @@
 //! | [`report`] | what an attempt came to, as JSON and as text |
 //! | `live` | a real process behind the engine |
 
+pub mod choice;
 pub mod corpus;
 #[cfg(target_os = "linux")]
 pub mod live;

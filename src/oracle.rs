@@ -23,7 +23,22 @@ use softdock_process::Address;
 /// Accesses that no attempt on a scenario's process needs: lists are short there.
 const ACCESSES_MAX: u32 = 100_000;
 
-/// A promise broken.
+/// A promise broken, and the access that broke it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The number of the access, from 1; one more than there were where the report broke it.
+    pub access: u32,
+    /// Which promise.
+    pub what: Violation,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.what.fmt(f)
+    }
+}
+
+/// A promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Violation {
     /// False positive 1.
@@ -47,8 +62,10 @@ pub enum Violation {
     BreakerBeforeFlag,
     /// Event bits that the target had set were cleared.
     LostEvents(u8),
-    /// The engine says that it undid everything, and memory differs.
+    /// The engine says that it undid everything, or wrote nothing, and memory differs.
     NotRestored,
+    /// The target executed a path that nobody asked for.
+    ForeignPath(Vec<u8>),
     /// The engine concluded this often instead of once.
     Conclusions(u32),
     /// The engine made this many accesses.
@@ -83,6 +100,9 @@ impl fmt::Display for Violation {
             Violation::NotRestored => {
                 f.write_str("everything is reported undone, but memory differs")
             }
+            Violation::ForeignPath(path) => {
+                write!(f, "the target ran {:?}", String::from_utf8_lossy(path))
+            }
             Violation::Conclusions(count) => write!(f, "{count} conclusions instead of one"),
             Violation::TooManyAccesses(count) => write!(f, "{count} accesses"),
         }
@@ -108,11 +128,16 @@ pub struct Watch<'s> {
     script: &'s [u8],
     /// Scripts that the target had taken before: no merit of this attempt.
     runs_before: usize,
-    violations: Vec<Violation>,
+    /// What others ask the target to run.
+    others: Vec<Vec<u8>>,
+    broken: Vec<Broken>,
+    /// The access under way.
+    access: u32,
     written: Option<ThreadKey>,
     landed: bool,
     armed: bool,
     flag_meant: bool,
+    is_dead: bool,
 }
 
 impl<'s> Watch<'s> {
@@ -122,15 +147,32 @@ impl<'s> Watch<'s> {
         Watch {
             script,
             runs_before: process.runs().len(),
-            violations: Vec::new(),
+            others: process.threads().filter_map(|live| process.armed(live.key)).collect(),
+            broken: Vec::new(),
+            access: 0,
             written: None,
             landed: false,
             armed: false,
             flag_meant: false,
+            is_dead: false,
         }
     }
 
-    /// What a write is about to replace, as far as [`Watch::wrote`] wants to know it.
+    fn breaks(&mut self, what: Violation) {
+        self.broken.push(Broken { access: self.access, what });
+    }
+
+    /// The attacher is killed: it reports nothing any more, and what it did must do no harm.
+    pub(crate) fn attacher_dies(&mut self) {
+        self.is_dead = true;
+    }
+
+    /// Another debugger asks the target to run this.
+    pub(crate) fn other_asks(&mut self, path: &str) {
+        self.others.push(path.as_bytes().to_vec());
+    }
+
+    /// What a write is about to replace, as far as [`Watch::landed`] wants to know it.
     pub(crate) fn before(process: &Process, at: Address) -> u8 {
         let mut byte = [0];
         // Where nothing is mapped nothing lands either.
@@ -138,40 +180,34 @@ impl<'s> Watch<'s> {
         byte[0]
     }
 
-    /// These bytes were written over `before`, and so many of them landed.
-    pub(crate) fn wrote(
-        &mut self,
-        process: &Process,
-        at: Address,
-        bytes: &[u8],
-        landed: usize,
-        before: u8,
-    ) {
-        let place = process.place(at);
-        match place {
+    /// The engine writes these bytes, whatever will become of them.
+    pub(crate) fn writes(&mut self, process: &Process, access: u32, at: Address, bytes: &[u8]) {
+        self.access = access;
+        match process.place(at) {
             Place::Pending(_) if bytes.first() == Some(&1) => self.flag_meant = true,
-            Place::Breaker(_) if !self.flag_meant => {
-                self.violations.push(Violation::BreakerBeforeFlag);
-            }
+            Place::Breaker(_) if !self.flag_meant => self.breaks(Violation::BreakerBeforeFlag),
             _ => {}
         }
-        let Some(last) = landed.checked_sub(1) else { return };
+    }
+
+    /// So much of it has landed, over `before`.
+    pub(crate) fn landed(&mut self, process: &Process, at: Address, bytes: &[u8], before: u8) {
+        let Some(last) = bytes.len().checked_sub(1) else { return };
         self.landed = true;
+        let place = process.place(at);
         let end = at.checked_add(last as u64).unwrap_or(at);
         let within = last == 0 || process.place(end) == place;
-        let bytes = &bytes[..landed];
         match place {
-            _ if !within => self.violations.push(Violation::StrayWrite { at, len: landed }),
-            Place::Elsewhere => self.violations.push(Violation::StrayWrite { at, len: landed }),
-            Place::Path(key) => self.wrote_to(key),
-            Place::Pending(key) => self.setting_flag(process, key, bytes),
-            Place::Breaker(key) => self.setting_breaker(key, bytes, before),
+            Place::Path(key) if within => self.wrote_to(key),
+            Place::Pending(key) if within => self.setting_flag(process, key, bytes),
+            Place::Breaker(key) if within => self.setting_breaker(key, bytes, before),
+            _ => self.breaks(Violation::StrayWrite { at, len: bytes.len() }),
         }
     }
 
     fn wrote_to(&mut self, key: ThreadKey) {
         if *self.written.get_or_insert(key) != key {
-            self.violations.push(Violation::WrongTarget);
+            self.breaks(Violation::WrongTarget);
         }
     }
 
@@ -183,7 +219,7 @@ impl<'s> Watch<'s> {
         self.armed = true;
         let Some(live) = process.thread(key) else { return };
         if !holds(process, live.path.at, self.script) {
-            self.violations.push(Violation::FlagBeforePath);
+            self.breaks(Violation::FlagBeforePath);
         }
     }
 
@@ -191,7 +227,7 @@ impl<'s> Watch<'s> {
         self.wrote_to(key);
         let lost = bytes.first().map_or(0, |after| before & !after);
         if lost != 0 {
-            self.violations.push(Violation::LostEvents(lost));
+            self.breaks(Violation::LostEvents(lost));
         }
     }
 
@@ -204,28 +240,46 @@ impl<'s> Watch<'s> {
         conclusions: u32,
         accesses: u32,
         moved: bool,
-    ) -> Vec<Violation> {
-        let mut violations = self.violations.clone();
+    ) -> Vec<Broken> {
+        let mut broken = self.broken.clone();
+        let mut breaks = |what| broken.push(Broken { access: accesses + 1, what });
+        self.judge_runs(process).into_iter().for_each(&mut breaks);
+        if accesses > ACCESSES_MAX {
+            breaks(Violation::TooManyAccesses(accesses));
+        }
+        if self.is_dead {
+            return broken;
+        }
         let success =
             matches!(report.outcome, Outcome::Armed | Outcome::ArmedNoBit | Outcome::Consumed);
         if success {
-            violations.extend(self.judge_success(process, report));
+            self.judge_success(process, report).into_iter().for_each(&mut breaks);
         } else if self.is_silent_about(report) && self.will_run(process) {
-            violations.push(Violation::SilentlyArmed);
+            breaks(Violation::SilentlyArmed);
         }
         if self.landed && matches!(report.outcome, Outcome::Refused | Outcome::Planned) {
-            violations.push(Violation::WroteAndRefused);
+            breaks(Violation::WroteAndRefused);
         }
-        if report.undo == Some(Undo::Clean) && !moved && !self.is_restored(process, report) {
-            violations.push(Violation::NotRestored);
+        let undone = match report.undo {
+            Some(undo) => undo == Undo::Clean,
+            None => report.left == Left::Nothing,
+        };
+        if undone && !success && !moved && !self.is_restored(process, report) {
+            breaks(Violation::NotRestored);
         }
         if conclusions != 1 {
-            violations.push(Violation::Conclusions(conclusions));
+            breaks(Violation::Conclusions(conclusions));
         }
-        if accesses > ACCESSES_MAX {
-            violations.push(Violation::TooManyAccesses(accesses));
-        }
-        violations
+        broken
+    }
+
+    /// Whatever the target ran since is the script, or what somebody else asked it to run.
+    fn judge_runs(&self, process: &Process) -> Option<Violation> {
+        let runs = process.runs().iter().skip(self.runs_before);
+        let foreign = runs
+            .map(|run| &run.path)
+            .find(|path| *path != self.script && !self.others.contains(path));
+        foreign.map(|path| Violation::ForeignPath(path.clone()))
     }
 
     /// A success must be true of exactly the thread that is reported.

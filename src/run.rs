@@ -12,13 +12,12 @@ use softdock_cpython::{MoveError, Process};
 use softdock_memory::Protection;
 use softdock_process::Address;
 
-use crate::oracle::Violation;
+use crate::choice::{Chooser, Menu, Quiet};
+use crate::oracle::Broken;
 use crate::scenario::place::{InterpreterField, ThreadField};
-use crate::scenario::{
-    Attach, Cache, Damage, Expect, FaultKind, Place, Settings, Thread as ThreadSetting,
-};
+use crate::scenario::{Attach, Cache, Damage, Expect, Place, Settings, Thread as ThreadSetting};
 use crate::trace::Trace;
-use crate::world::{World, key, perform};
+use crate::world::{Plot, World, key, perform};
 
 /// A scenario that cannot be built, and the text in the file that is most likely why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,11 +50,15 @@ pub struct Run {
     /// What happened, access by access.
     pub trace: Trace,
     /// Promises the engine broke.
-    pub violations: Vec<Violation>,
+    pub violations: Vec<Broken>,
     /// What came out otherwise than the scenario expects.
     pub mismatches: Vec<String>,
     /// How often the engine touched the target or asked about it.
     pub accesses: u32,
+    /// How many bytes it asked to be moved.
+    pub bytes: u64,
+    /// How many at once at most.
+    pub largest: usize,
     /// How many accesses it made at each site, in the order of [`Site::ALL`].
     pub hits: [u32; Site::ALL.len()],
     /// How often the target has taken the script.
@@ -91,41 +94,96 @@ impl<'s> Stage<'s> {
         Ok(Stage { scenario, process, config, cached })
     }
 
-    /// Attempts it once, from the start.
+    /// The scenario.
+    #[must_use]
+    pub const fn scenario(&self) -> &'s Attach {
+        self.scenario
+    }
+
+    /// The process, as the last attempt left it.
+    #[must_use]
+    pub const fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Attempts it once, from the start, and compares what came out with what is expected.
     pub fn run(&mut self, trace: Trace) -> Run {
+        let plot = Plot { moves: &[], ..self.plot(None) };
         self.process.restore();
-        let script = self.scenario.script.as_bytes();
         let before = self.process.runs().len();
-        let faults = &self.scenario.faults;
-        let mut world = World::new(&mut self.process, faults, &self.scenario.waits, script, trace);
-        let report = if self.scenario.config.cancel {
-            softdock_attach::cancel(&mut world, &self.config, Some(script), self.cached)
-        } else {
-            let request = Request { script, cached: self.cached };
-            softdock_attach::attach(&mut world, &self.config, request)
-        };
-        finish(self.scenario, world, report, before)
+        let (config, cached) = (&self.config, self.cached);
+        let mut quiet = Quiet;
+        let world = World::new(&mut self.process, plot, &mut quiet, trace);
+        let (mut run, unmet) = attempt(self.scenario, world, config, cached);
+        let ran = self.process.runs().get(before..).unwrap_or_default();
+        run.runs = ran.iter().filter(|run| run.path == plot.script).count();
+        run.mismatches = compare(&self.scenario.expect, &run.report, run.runs);
+        run.mismatches.extend(unmet);
+        run
+    }
+
+    /// Attempts it once, from the start, with whatever else `chooser` lets happen. What the
+    /// scenario expects does not matter then; what must never happen does.
+    pub fn explore<C: Chooser>(
+        &mut self,
+        menu: Option<&Menu>,
+        chooser: &mut C,
+        trace: Trace,
+    ) -> Run {
+        self.process.restore();
+        let plot = self.plot(menu);
+        let (config, cached) = (&self.config, self.cached);
+        let world = World::new(&mut self.process, plot, chooser, trace);
+        attempt(self.scenario, world, config, cached).0
+    }
+
+    fn plot<'p>(&self, menu: Option<&'p Menu>) -> Plot<'p>
+    where
+        's: 'p,
+    {
+        let scenario = self.scenario;
+        Plot {
+            script: scenario.script.as_bytes(),
+            faults: &scenario.faults,
+            waits: &scenario.waits,
+            moves: &scenario.moves,
+            menu,
+        }
     }
 }
 
-fn finish(scenario: &Attach, mut world: World<'_>, report: Report, before: usize) -> Run {
-    let is_move = |kind: &FaultKind| matches!(kind, FaultKind::Move(_));
-    let moved = !scenario.waits.is_empty() || scenario.faults.iter().any(|f| is_move(&f.kind));
-    let (conclusions, accesses) = (world.conclusions(), world.accesses());
+/// Drives the engine, and has it judged. Returns also what of the scenario did not come about.
+fn attempt<C: Chooser>(
+    scenario: &Attach,
+    mut world: World<'_, C>,
+    config: &Config,
+    cached: Option<CachedThread>,
+) -> (Run, Vec<String>) {
+    let script = scenario.script.as_bytes();
+    let report = if scenario.config.cancel {
+        softdock_attach::cancel(&mut world, config, Some(script), cached)
+    } else {
+        softdock_attach::attach(&mut world, config, Request { script, cached })
+    };
+    let (conclusions, accesses, moved) = (world.conclusions(), world.accesses(), world.has_moved());
     let violations = world.watch.judge(world.process(), &report, conclusions, accesses, moved);
-    let ran = world.process().runs().get(before..).unwrap_or_default();
-    let runs = ran.iter().filter(|run| run.path == scenario.script.as_bytes()).count();
-    let mut mismatches = compare(&scenario.expect, &report, runs);
-    for nth in world.unstruck() {
-        let fault = &scenario.faults[nth];
-        mismatches.push(format!("fault {} at {} never struck", nth + 1, fault.at));
-    }
-    if let Some(error) = world.impossible() {
-        mismatches.push(format!("a move was impossible: {error}"));
-    }
+    let unmet = unmet(scenario, &world);
+    let (bytes, largest) = world.bytes();
     let hits = world.hits();
     let trace = std::mem::take(&mut world.trace);
-    Run { report, trace, violations, mismatches, accesses, hits, runs }
+    let mismatches = Vec::new();
+    let run =
+        Run { report, trace, violations, mismatches, accesses, bytes, largest, hits, runs: 0 };
+    (run, unmet)
+}
+
+/// What the scenario says and could not happen.
+fn unmet<C: Chooser>(scenario: &Attach, world: &World<'_, C>) -> Vec<String> {
+    let unstruck = world
+        .unstruck()
+        .map(|nth| format!("fault {} at {} never struck", nth + 1, scenario.faults[nth].at));
+    let impossible = world.impossible().map(|error| format!("a move was impossible: {error}"));
+    unstruck.chain(impossible).collect()
 }
 
 /// What came out otherwise than expected, told only where something did: this is on the way of
@@ -199,7 +257,9 @@ fn remember(
 ) -> Result<CachedThread, Unbuildable> {
     let unbuildable = |error: &dyn fmt::Display| Unbuildable::new("cache", error);
     let script = b"/tmp/earlier.py";
-    let mut world = World::new(process, &[], &[], script, Trace::off());
+    let plot = Plot { script, faults: &[], waits: &[], moves: &[], menu: None };
+    let mut quiet = Quiet;
+    let mut world = World::new(process, plot, &mut quiet, Trace::off());
     let config = Config { forced_thread: None, write: true, ..config.clone() };
     let request = Request { script, cached: None };
     let report = softdock_attach::attach(&mut world, &config, request);

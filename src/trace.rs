@@ -256,6 +256,20 @@ impl fmt::Display for Answer {
     }
 }
 
+impl Answer {
+    /// What the engine learns from it, in one word.
+    pub(crate) fn word(&self) -> u64 {
+        match self {
+            Answer::No => 0,
+            Answer::Yes => 1,
+            Answer::Number(number) => *number,
+            Answer::Process(is) => u64::from(is.pid) << 32 ^ is.started,
+            Answer::Range(range) => range.start.get() ^ range.len.rotate_left(32),
+            Answer::Module(_, at, _) => at.get(),
+        }
+    }
+}
+
 impl From<bool> for Answer {
     fn from(yes: bool) -> Answer {
         if yes { Answer::Yes } else { Answer::No }

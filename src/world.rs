@@ -9,19 +9,43 @@ use softdock_process::{
     Threads,
 };
 
+use crate::choice::{Chooser, Menu, Open, Shape, What};
 use crate::oracle::Watch;
 use crate::scenario::{Actor, At, Fault, FaultKind};
 use crate::trace::{Answer, Question, Trace};
 
+/// What may happen in a world, beside what the chooser decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Plot<'w> {
+    /// The script of the attempt.
+    pub script: &'w [u8],
+    /// What happens at known accesses.
+    pub faults: &'w [Fault],
+    /// What the target does each time the engine waits.
+    pub waits: &'w [Actor],
+    /// What the target may do at any time, each list in its own order.
+    pub moves: &'w [Vec<Actor>],
+    /// What may go wrong with an access; `None` where nothing else may.
+    pub menu: Option<&'w Menu>,
+}
+
 /// The world of one attempt.
-pub struct World<'w> {
+pub struct World<'w, C> {
     process: &'w mut Process,
-    faults: &'w [Fault],
-    waits: &'w [Actor],
+    plot: Plot<'w>,
+    chooser: &'w mut C,
     site: Site,
     hits: [u32; Site::ALL.len()],
     struck: Vec<bool>,
+    /// How far each list of [`Plot::moves`] has come.
+    moved: Vec<usize>,
+    /// What goes wrong with every access from now on.
+    lasting: Option<FaultKind>,
+    is_frozen: bool,
+    has_moved: bool,
     accesses: u32,
+    bytes: u64,
+    largest: usize,
     conclusions: u32,
     impossible: Option<MoveError>,
     /// What happened so far, for a judge who knows the truth.
@@ -30,24 +54,29 @@ pub struct World<'w> {
     pub trace: Trace,
 }
 
-impl<'w> World<'w> {
+impl<'w, C: Chooser> World<'w, C> {
     /// The world at rest.
     pub fn new(
         process: &'w mut Process,
-        faults: &'w [Fault],
-        waits: &'w [Actor],
-        script: &'w [u8],
+        plot: Plot<'w>,
+        chooser: &'w mut C,
         trace: Trace,
-    ) -> World<'w> {
-        let watch = Watch::new(script, process);
+    ) -> World<'w, C> {
+        let watch = Watch::new(plot.script, process);
         World {
             process,
-            faults,
-            waits,
+            plot,
+            chooser,
             site: Site::Gate,
             hits: [0; Site::ALL.len()],
-            struck: vec![false; faults.len()],
+            struck: vec![false; plot.faults.len()],
+            moved: vec![0; plot.moves.len()],
+            lasting: None,
+            is_frozen: false,
+            has_moved: false,
             accesses: 0,
+            bytes: 0,
+            largest: 0,
             conclusions: 0,
             impossible: None,
             watch,
@@ -65,9 +94,19 @@ impl<'w> World<'w> {
         self.accesses
     }
 
+    /// How many bytes the engine asked to be moved, and how many at once at most.
+    pub fn bytes(&self) -> (u64, usize) {
+        (self.bytes, self.largest)
+    }
+
     /// How often the engine concluded.
     pub fn conclusions(&self) -> u32 {
         self.conclusions
+    }
+
+    /// Whether the target did anything by itself.
+    pub fn has_moved(&self) -> bool {
+        self.has_moved
     }
 
     /// How many accesses the engine made at each site, in the order of [`Site::ALL`].
@@ -87,13 +126,27 @@ impl<'w> World<'w> {
 
     /// Counts an access, lets the target make the moves that are due, and returns the fault that
     /// strikes it.
-    fn strike(&mut self) -> Option<&'w FaultKind> {
+    fn strike(&mut self, shape: Shape) -> Option<FaultKind> {
         self.accesses += 1;
-        let hits = &mut self.hits[self.site as usize];
-        *hits += 1;
-        let hit = *hits;
+        self.hits[self.site as usize] += 1;
+        if let Shape::Read(bytes) | Shape::Write(bytes) | Shape::Image(bytes) = shape {
+            self.bytes += bytes as u64;
+            self.largest = self.largest.max(bytes);
+        }
+        let due = self.due();
+        if !self.arrive() {
+            return Some(FaultKind::Gone);
+        }
+        self.let_actors_move(shape);
+        let kind = self.lasting.clone().or(due);
+        if kind.is_some() { kind } else { self.choose_fault(shape) }
+    }
+
+    /// What the scenario says of this access: its moves are made, its fault is returned.
+    fn due(&mut self) -> Option<FaultKind> {
+        let hit = self.hits[self.site as usize];
         let mut kind = None;
-        let faults: &'w [Fault] = self.faults;
+        let faults: &'w [Fault] = self.plot.faults;
         for (nth, fault) in faults.iter().enumerate() {
             let (here, now, first) = match fault.at {
                 At::Hit(site, first) => (site == self.site, hit, first),
@@ -105,10 +158,64 @@ impl<'w> World<'w> {
             self.struck[nth] = true;
             match &fault.kind {
                 FaultKind::Move(actor) => self.perform(actor),
-                other => kind = Some(other),
+                other => kind = Some(other.clone()),
             }
         }
         kind
+    }
+
+    /// Whether the run is to go on.
+    fn arrive(&mut self) -> bool {
+        let World { chooser, process, moved, lasting, .. } = self;
+        chooser.arrive(|| {
+            let moves = moved.iter().fold(0, |sum, done| sum << 16 | *done as u128);
+            let lasts = lasting.as_ref().map_or(0, |kind| 1 + ordinal(kind));
+            process.fingerprint() ^ (moves << 8 | lasts).wrapping_mul(ODD)
+        })
+    }
+
+    fn let_actors_move(&mut self, shape: Shape) {
+        let lists: &'w [Vec<Actor>] = self.plot.moves;
+        loop {
+            let ready = |nth: &usize| self.ready(*nth).is_some();
+            let count = (0..lists.len()).filter(ready).count();
+            if count == 0 {
+                return;
+            }
+            let open = self.open(shape, What::Mover);
+            let choice = self.chooser.choose(open, count as u32 + 1);
+            let Some(nth) = (choice as usize).checked_sub(1) else { return };
+            let Some(nth) = (0..lists.len()).filter(|nth| self.ready(*nth).is_some()).nth(nth)
+            else {
+                return;
+            };
+            let actor = &lists[nth][self.moved[nth]];
+            self.moved[nth] += 1;
+            // A move that cannot be made any more is not made.
+            let _ = self.try_to(actor);
+        }
+    }
+
+    /// The next move of this list, if it can be made now.
+    fn ready(&self, list: usize) -> Option<&'w Actor> {
+        let moves: &'w [Vec<Actor>] = self.plot.moves;
+        let next = moves[list].get(self.moved[list])?;
+        (!self.is_frozen || next.is_from_outside()).then_some(next)
+    }
+
+    fn choose_fault(&mut self, shape: Shape) -> Option<FaultKind> {
+        let menu = self.plot.menu?;
+        let open = self.open(shape, What::Fault);
+        let choice = self.chooser.choose(open, menu.len(shape).saturating_add(1));
+        let (kind, lasts) = menu.get(shape, choice)?;
+        if lasts {
+            self.lasting = Some(kind.clone());
+        }
+        Some(kind)
+    }
+
+    fn open(&self, shape: Shape, what: What) -> Open {
+        Open { access: self.accesses, site: self.site, shape, what }
     }
 
     /// The honest failure that a fault means, before anything is transferred.
@@ -123,12 +230,22 @@ impl<'w> World<'w> {
         }
     }
 
+    /// A move that the scenario demands.
     fn perform(&mut self, actor: &Actor) {
-        self.trace.moved(self.site, actor);
-        if let Err(error) = perform(self.process, actor) {
+        if let Err(error) = self.try_to(actor) {
             self.trace.impossible(self.site, &error);
             self.impossible = Some(error);
         }
+    }
+
+    /// A move, if the target can make it.
+    fn try_to(&mut self, actor: &Actor) -> Result<(), MoveError> {
+        self.has_moved = true;
+        self.trace.moved(self.site, actor);
+        if let Actor::OtherDebugger(_, path) = actor {
+            self.watch.other_asks(path);
+        }
+        perform(self.process, actor)
     }
 
     /// A question to the system, which a fault may fail or answer wrongly.
@@ -138,12 +255,17 @@ impl<'w> World<'w> {
         answer: impl FnOnce(&mut Process) -> Result<T, ErrorKind>,
         lie: impl FnOnce(T) -> T,
     ) -> Result<T, ErrorKind> {
-        let kind = self.strike();
+        let kind = self.strike(Shape::Ask);
+        let kind = kind.as_ref();
         let answer = match (kind.and_then(Self::honest), kind) {
             (Some(honest), _) => Err(honest),
             (None, Some(FaultKind::LieAnswer)) => answer(self.process).map(lie),
             _ => answer(self.process),
         };
+        match answer {
+            Ok(answer) => self.chooser.observe(&Into::<Answer>::into(answer).word().to_le_bytes()),
+            Err(kind) => self.chooser.observe(kind.name().as_bytes()),
+        }
         self.trace.asked((self.site, kind), question, || answer.map(Into::into));
         answer
     }
@@ -161,12 +283,53 @@ impl<'w> World<'w> {
             Some(FaultKind::LandedButFailed) => (len, failed(ErrorKind::Interrupted, 0)),
             Some(FaultKind::Lost) => (0, Ok(())),
             Some(FaultKind::Torn(done)) => ((*done).min(len), Ok(())),
+            Some(FaultKind::Killed(done)) => ((*done).min(len), failed(ErrorKind::Gone, 0)),
             Some(kind) => match Self::honest(kind) {
                 Some(kind) => (0, failed(kind, 0)),
                 None => (len, Ok(())),
             },
             None => (len, Ok(())),
         }
+    }
+
+    /// Writes the first bytes, lets every thread of the target look for a request, and returns how
+    /// many bytes are left to write.
+    fn split(&mut self, at: Address, from: &[u8], first: usize) -> usize {
+        let first = first.min(from.len());
+        // A failure shows when the rest is written.
+        let _ = self.land(at, &from[..first]);
+        let threads: Vec<u64> = self.process.threads().map(|live| live.native).collect();
+        for native in threads {
+            // A thread whose memory is gone does not look.
+            let _ = self.try_to(&Actor::Poll(native));
+            let _ = self.try_to(&Actor::CheckSignals(native));
+        }
+        first
+    }
+
+    /// Writes as the engine: the watch sees it.
+    fn land(&mut self, at: Address, bytes: &[u8]) -> Result<(), MemoryError> {
+        let before = Watch::before(self.process, at);
+        let written = self.process.write(at, bytes);
+        let landed = written.map_or_else(|error| error.done, |()| bytes.len());
+        self.watch.landed(self.process, at, &bytes[..landed], before);
+        written
+    }
+}
+
+/// For mixing what a process cannot tell of itself into its fingerprint.
+const ODD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+
+/// A number for each fault that can last.
+fn ordinal(kind: &FaultKind) -> u128 {
+    match kind {
+        FaultKind::Unmapped => 0,
+        FaultKind::Denied => 1,
+        FaultKind::Gone => 2,
+        FaultKind::Interrupted => 3,
+        FaultKind::Unsupported => 4,
+        FaultKind::Killed(_) => 5,
+        _ => 6,
     }
 }
 
@@ -213,9 +376,10 @@ pub fn key(process: &Process, native: u64) -> Result<ThreadKey, MoveError> {
     found.map(|thread| thread.key).ok_or(MoveError::NoThread(ThreadKey(u32::MAX)))
 }
 
-impl ProcessMemory for World<'_> {
+impl<C: Chooser> ProcessMemory for World<'_, C> {
     fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
-        let kind = self.strike();
+        let kind = self.strike(Shape::Read(into.len()));
+        let kind = kind.as_ref();
         let result = match kind {
             Some(FaultKind::Short(done)) if *done < into.len() => {
                 let (done, wanted) = (*done, into.len());
@@ -230,20 +394,49 @@ impl ProcessMemory for World<'_> {
             _ => self.process.read(at, into),
         };
         lie(kind, into);
+        self.show(result, into);
         self.trace.read((self.site, kind), self.process, at, into, result);
         result
     }
 
     fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
-        let kind = self.strike();
+        let kind = self.strike(Shape::Write(from.len()));
+        let kind = kind.as_ref();
+        if let Some(FaultKind::Killed(_)) = kind {
+            self.lasting = Some(FaultKind::Gone);
+            self.watch.attacher_dies();
+        }
+        self.watch.writes(self.process, self.accesses, at, from);
         let (lands, reported) = Self::landing(kind, at, from.len());
-        let before = Watch::before(self.process, at);
-        let written = self.process.write(at, &from[..lands]);
-        let landed = written.map_or_else(|error| error.done, |()| lands);
-        self.watch.wrote(self.process, at, from, landed, before);
+        let skip = match kind {
+            Some(FaultKind::Split(first)) => self.split(at, from, *first),
+            _ => 0,
+        };
+        let rest = at.checked_add(skip as u64).unwrap_or(at);
+        let written = self.land(rest, &from[skip..lands.max(skip)]);
+        let written = written.map_err(|error| MemoryError {
+            at,
+            wanted: from.len(),
+            done: error.done + skip,
+            ..error
+        });
         let result = written.and(reported);
+        self.show(result, &[]);
         self.trace.wrote((self.site, kind), self.process, at, from, result);
         result
+    }
+}
+
+impl<C: Chooser> World<'_, C> {
+    /// Tells the chooser what the engine gets to see of a transfer.
+    fn show(&mut self, result: Result<(), MemoryError>, bytes: &[u8]) {
+        match result {
+            Ok(()) => self.chooser.observe(bytes),
+            Err(error) => {
+                self.chooser.observe(error.kind.name().as_bytes());
+                self.chooser.observe(bytes.get(..error.done).unwrap_or_default());
+            }
+        }
     }
 }
 
@@ -264,26 +457,41 @@ fn lie(kind: Option<&FaultKind>, bytes: &mut [u8]) {
     }
 }
 
-impl Modules for World<'_> {
+impl<C: Chooser> Modules for World<'_, C> {
     fn candidate(&mut self, rank: usize) -> Result<Option<&Candidate>, ErrorKind> {
-        let kind = self.strike();
-        let found = match kind.and_then(Self::honest) {
-            Some(honest) => Err(honest),
-            None => self.process.candidate(rank),
+        let kind = self.strike(Shape::Ask);
+        let kind = kind.as_ref();
+        let found = match (kind.and_then(Self::honest), kind) {
+            (Some(honest), _) => Err(honest),
+            (None, Some(FaultKind::LieAnswer)) => Ok(None),
+            _ => self.process.candidate(rank),
         };
+        match found {
+            Ok(candidate) => {
+                let at = candidate.map_or(0, |candidate| candidate.at.get());
+                self.chooser.observe(&at.to_le_bytes());
+            }
+            Err(kind) => self.chooser.observe(kind.name().as_bytes()),
+        }
         let question = Question::Candidate(rank);
         self.trace.asked((self.site, kind), question, || found.map(Into::into));
         found
     }
 
     fn read_image(&mut self, at: Address, into: &mut [u8]) -> Result<bool, ErrorKind> {
-        let kind = self.strike();
+        let kind = self.strike(Shape::Image(into.len()));
+        let kind = kind.as_ref();
         let answer = match (kind.and_then(Self::honest), kind) {
             (Some(honest), _) => Err(honest),
             (None, Some(FaultKind::LieAnswer)) => Ok(false),
             _ => self.process.read_image(at, into),
         };
         lie(kind, into);
+        match answer {
+            Ok(true) => self.chooser.observe(into),
+            Ok(false) => self.chooser.observe(&[]),
+            Err(kind) => self.chooser.observe(kind.name().as_bytes()),
+        }
         let question = Question::Image(into.len());
         self.trace.asked((self.site, kind), question, || answer.map(Into::into));
         answer
@@ -294,7 +502,7 @@ impl Modules for World<'_> {
     }
 }
 
-impl Threads for World<'_> {
+impl<C: Chooser> Threads for World<'_, C> {
     fn is_thread(&mut self, native: u64) -> Result<bool, ErrorKind> {
         let question = Question::IsThread(native);
         self.ask(question, |process| process.is_thread(native), |known| !known)
@@ -311,13 +519,13 @@ impl Threads for World<'_> {
     }
 }
 
-impl Host for World<'_> {
+impl<C: Chooser> Host for World<'_, C> {
     fn at(&mut self, site: Site) {
         self.site = site;
     }
 
     fn wait(&mut self, polls: u32) -> Wait {
-        let waits: &[Actor] = self.waits;
+        let waits: &[Actor] = self.plot.waits;
         match waits.get(polls as usize) {
             Some(actor) => {
                 self.perform(actor);

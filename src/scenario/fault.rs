@@ -4,7 +4,8 @@
 //! counted from 1 over the whole attempt), which survives most changes of the engine; or by the
 //! number of the access alone, which does not. The classes are told by what a real system does:
 //! *honest* faults are reported to the engine, *silent* ones are not, a *lie* is one read that
-//! returns something else, and a *move* is the target's own doing between two accesses.
+//! returns something else, a *crash* is a write in whose middle the target runs or the attacher
+//! dies, and a *move* is the target's own doing between two accesses.
 
 use std::fmt;
 
@@ -107,6 +108,13 @@ pub enum FaultKind {
     /// A lie: a question to the system (is this a thread? which process is this?) is answered
     /// wrongly.
     LieAnswer,
+    /// This many bytes of the write land and the attacher is killed: whatever it does afterwards
+    /// does not happen.
+    Killed(usize),
+    /// This many bytes of the write land, every thread of the target looks at its eval breaker and
+    /// checks for signals, then the rest lands. No fault at all: no system promises that a write
+    /// of several bytes is one.
+    Split(usize),
     /// The target moves right before the access.
     Move(Actor),
 }
@@ -152,4 +160,12 @@ pub enum Actor {
     Exec,
     /// The process ends and another one gets its pid.
     ReusePid,
+}
+
+impl Actor {
+    /// Whether somebody else does it, who can even while the target is stopped.
+    #[must_use]
+    pub const fn is_from_outside(&self) -> bool {
+        matches!(self, Actor::OtherDebugger(..) | Actor::Exit | Actor::ReusePid)
+    }
 }

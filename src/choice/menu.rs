@@ -1,0 +1,221 @@
+//! What can go wrong with an access, as a numbered list: choice 0 is nothing, the others are every
+//! fault of the wanted classes, prefix by prefix, bit by bit. It enumerates; it does no harm.
+
+use super::Shape;
+use crate::scenario::FaultKind;
+
+/// Honest faults without a count, each once and from then on.
+const HONEST: [FaultKind; 5] = [
+    FaultKind::Unmapped,
+    FaultKind::Denied,
+    FaultKind::Gone,
+    FaultKind::Interrupted,
+    FaultKind::Unsupported,
+];
+
+/// The classes of faults that are offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Classes {
+    /// Reported to the engine.
+    pub honest: bool,
+    /// A write that is reported done and is not, or not wholly.
+    pub silent: bool,
+    /// One read or answer that is not the truth.
+    pub lies: bool,
+    /// A write in whose middle the target runs, or the attacher dies.
+    pub crashes: bool,
+}
+
+/// Which prefixes of a *read* are offered; of a write it is always every one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefixes {
+    /// Every byte.
+    Every,
+    /// The first byte, half of them, all but the last.
+    Three,
+}
+
+/// The list for each shape of access.
+#[derive(Clone, Debug)]
+pub struct Menu {
+    classes: Classes,
+    prefixes: Prefixes,
+    /// What a lie puts in the place of a word.
+    words: Vec<u64>,
+}
+
+/// A stretch of the list: so many choices, and what the nth of them is.
+type Stretch<'m> = (usize, &'m dyn Fn(usize) -> (FaultKind, bool));
+
+impl Menu {
+    /// A menu of these classes. `words` are the values, besides 0 and all ones, that a lie puts in
+    /// the place of a word: plausible pointers.
+    #[must_use]
+    pub fn new(classes: Classes, prefixes: Prefixes, pointers: &[u64]) -> Menu {
+        let words = [&[0, u64::MAX], pointers].concat();
+        Menu { classes, prefixes, words }
+    }
+
+    /// How many faults there are for such an access.
+    #[must_use]
+    pub fn len(&self, shape: Shape) -> u32 {
+        let mut total = 0;
+        self.stretches(shape, |(count, _)| {
+            total += count;
+            None::<()>
+        });
+        u32::try_from(total).unwrap_or(u32::MAX)
+    }
+
+    /// The fault of this choice, counted from 1, and whether it lasts.
+    #[must_use]
+    pub fn get(&self, shape: Shape, choice: u32) -> Option<(FaultKind, bool)> {
+        let mut nth = choice.checked_sub(1)? as usize;
+        self.stretches(shape, |(count, fault)| {
+            if nth < count {
+                return Some(fault(nth));
+            }
+            nth -= count;
+            None
+        })
+    }
+
+    /// Goes through the list, class by class, until somebody has found what he wants.
+    fn stretches<T>(
+        &self,
+        shape: Shape,
+        mut each: impl FnMut(Stretch<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let once = |kind| (kind, false);
+        let Classes { honest, silent, lies, crashes } = self.classes;
+        let bytes = bytes(shape);
+        let inner = bytes.saturating_sub(1);
+        if honest {
+            let kinds: Stretch<'_> =
+                (2 * HONEST.len(), &|nth| (HONEST[nth / 2].clone(), nth % 2 == 1));
+            let short: Stretch<'_> =
+                (self.shorts(shape), &|nth| once(FaultKind::Short(self.short(shape, nth))));
+            let landed: Stretch<'_> =
+                (usize::from(is_write(shape)), &|_| once(FaultKind::LandedButFailed));
+            let found = each(kinds).or_else(|| each(short)).or_else(|| each(landed));
+            if found.is_some() {
+                return found;
+            }
+        }
+        if silent && is_write(shape) {
+            let lost: Stretch<'_> = (2, &|nth| (FaultKind::Lost, nth == 1));
+            let torn: Stretch<'_> = (inner, &|nth| once(FaultKind::Torn(nth + 1)));
+            let found = each(lost).or_else(|| each(torn));
+            if found.is_some() {
+                return found;
+            }
+        }
+        if crashes && is_write(shape) {
+            let killed: Stretch<'_> = (bytes + 1, &|nth| once(FaultKind::Killed(nth)));
+            let split: Stretch<'_> = (inner, &|nth| once(FaultKind::Split(nth + 1)));
+            let found = each(killed).or_else(|| each(split));
+            if found.is_some() {
+                return found;
+            }
+        }
+        if lies && !is_write(shape) {
+            return self.lies(shape, bytes, each);
+        }
+        None
+    }
+
+    fn lies<T>(
+        &self,
+        shape: Shape,
+        bytes: usize,
+        mut each: impl FnMut(Stretch<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let once = |kind| (kind, false);
+        if shape == Shape::Ask {
+            return each((1, &|_| once(FaultKind::LieAnswer)));
+        }
+        let values = self.words.len();
+        let words = (bytes / 8).max(1) * values;
+        each((bytes * 8, &|nth| once(FaultKind::FlipBit(nth)))).or_else(|| {
+            each((words, &|nth| {
+                once(FaultKind::LieWord(nth / values * 8, self.words[nth % values]))
+            }))
+        })
+    }
+
+    fn shorts(&self, shape: Shape) -> usize {
+        let inner = bytes(shape).saturating_sub(1);
+        match (shape, self.prefixes) {
+            (Shape::Read(_), Prefixes::Three) => inner.min(3),
+            (Shape::Read(_) | Shape::Write(_), _) => inner,
+            (Shape::Image(_) | Shape::Ask, _) => 0,
+        }
+    }
+
+    fn short(&self, shape: Shape, nth: usize) -> usize {
+        match (shape, self.prefixes) {
+            (Shape::Read(bytes), Prefixes::Three) if bytes > 4 => [1, bytes / 2, bytes - 1][nth],
+            _ => nth + 1,
+        }
+    }
+}
+
+const fn is_write(shape: Shape) -> bool {
+    matches!(shape, Shape::Write(_))
+}
+
+const fn bytes(shape: Shape) -> usize {
+    match shape {
+        Shape::Read(bytes) | Shape::Write(bytes) | Shape::Image(bytes) => bytes,
+        Shape::Ask => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Classes = Classes { honest: true, silent: true, lies: true, crashes: true };
+
+    fn listed(menu: &Menu, shape: Shape) -> Vec<(FaultKind, bool)> {
+        (1..=menu.len(shape)).map(|choice| menu.get(shape, choice).expect("in the list")).collect()
+    }
+
+    #[test]
+    fn every_choice_is_another_fault_and_the_list_has_an_end() {
+        let menu = Menu::new(ALL, Prefixes::Every, &[0x7f00]);
+        for shape in [Shape::Read(9), Shape::Read(1), Shape::Write(5), Shape::Image(16), Shape::Ask]
+        {
+            let all = listed(&menu, shape);
+            for (nth, fault) in all.iter().enumerate() {
+                assert!(!all[..nth].contains(fault), "{shape:?} has {fault:?} twice");
+            }
+            assert_eq!(menu.get(shape, 0), None);
+            assert_eq!(menu.get(shape, menu.len(shape) + 1), None);
+        }
+    }
+
+    #[test]
+    fn the_numbers_are_those_one_would_count_by_hand() {
+        let menu = Menu::new(ALL, Prefixes::Every, &[0x7f00]);
+        // 5 kinds once and for good, 4 prefixes; 40 bits; 1 word, 3 values.
+        assert_eq!(menu.len(Shape::Read(5)), 10 + 4 + 40 + 3);
+        // As above, landed but failed; lost twice, torn at 4; killed at 0 to 5, split at 4.
+        assert_eq!(menu.len(Shape::Write(5)), 10 + 4 + 1 + 2 + 4 + 6 + 4);
+        assert_eq!(menu.len(Shape::Image(16)), 10 + 128 + 6);
+        assert_eq!(menu.len(Shape::Ask), 10 + 1);
+    }
+
+    #[test]
+    fn three_prefixes_are_the_first_the_middle_and_the_last() {
+        let honest = Classes { honest: true, ..Classes::default() };
+        let menu = Menu::new(honest, Prefixes::Three, &[]);
+        let short = |shape| -> Vec<_> {
+            listed(&menu, shape).into_iter().skip(10).map(|(kind, _)| kind).collect()
+        };
+        use FaultKind::Short;
+        assert_eq!(short(Shape::Read(832)), [Short(1), Short(416), Short(831)]);
+        assert_eq!(short(Shape::Read(4)), [Short(1), Short(2), Short(3)]);
+        assert_eq!(short(Shape::Read(1)), []);
+    }
+}

@@ -1,0 +1,93 @@
+//! What a run leaves open, and who decides it.
+//!
+//! A run is a list of choices: which of the target's moves happens before this access, and what
+//! goes wrong with it. One trait asks for them, and choice 0 always means that nothing happens, so
+//! that a list which has come to its end goes on as a quiet run.
+//!
+//! | who decides | what for |
+//! |---|---|
+//! | [`Quiet`] | nothing happens |
+//! | [`Recorded`] | a known list: replaying, sweeping |
+//! | [`Exhaustive`] | every list there is, one run after the other: exploring |
+//! | [`Random`] | a seed, by named ChaCha streams |
+//! | [`Bytes`] | a fuzzer's input |
+//!
+//! It knows nothing of the world that asks, nor of what a choice does: that is [`Menu`] and
+//! [`crate::world`].
+
+mod bytes;
+mod exhaustive;
+mod menu;
+mod random;
+mod recorded;
+mod schedule;
+
+use softdock_attach::Site;
+
+pub use bytes::Bytes;
+pub use exhaustive::{Digest, Exhaustive};
+pub use menu::{Classes, Menu, Prefixes};
+pub use random::{Draws, Random};
+pub use recorded::Recorded;
+pub use schedule::{Schedule, ScheduleError};
+
+/// What the engine is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shape {
+    /// Read so many bytes of memory.
+    Read(usize),
+    /// Write so many.
+    Write(usize),
+    /// Read so many bytes of a mapped file.
+    Image(usize),
+    /// Ask the system something.
+    Ask,
+}
+
+/// What is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Which actor moves before the access: each of them, counted from 1, or none.
+    Mover,
+    /// What goes wrong with it: a choice of the [`Menu`], or nothing.
+    Fault,
+}
+
+/// One open question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// The number of the access, from 1.
+    pub access: u32,
+    /// The step it belongs to.
+    pub site: Site,
+    /// What it is.
+    pub shape: Shape,
+    /// What is open about it.
+    pub what: What,
+}
+
+/// Decides everything that a run leaves open.
+pub trait Chooser {
+    /// One of so many options, counted from 0, which means that nothing happens. `options` is at
+    /// least 2.
+    fn choose(&mut self, open: Open, options: u32) -> u32;
+
+    /// Hears what the engine gets to see: its own state is a function of that.
+    fn observe(&mut self, _bytes: &[u8]) {}
+
+    /// Hears of each access before anything is asked about it. `world` tells the state of the
+    /// world in 128 bits. `false` ends the run: what would follow is known already.
+    fn arrive(&mut self, _world: impl FnOnce() -> u128) -> bool {
+        true
+    }
+}
+
+/// Nothing ever happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quiet;
+
+impl Chooser for Quiet {
+    fn choose(&mut self, _: Open, _: u32) -> u32 {
+        0
+    }
+}
