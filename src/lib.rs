@@ -8,19 +8,25 @@
 //! | [`choice`] | what a run leaves open, and who decides it |
 //! | [`world`] | a fake process, faults, moves: what the engine sees |
 //! | [`oracle`] | the truth, and what must never happen |
+//! | [`sweep`] | the fault space of a scenario, completely |
+//! | [`blame`] | whether anybody could have known better |
+//! | [`finding`] | a run that should not be, kept |
 //! | [`run`] | one scenario, attempted and judged |
 //! | [`corpus`] | all scenarios of some folders |
 //! | [`trace`] | what happened, for a person |
 //! | [`report`] | what an attempt came to, as JSON and as text |
 //! | `live` | a real process behind the engine |
 
+pub mod blame;
 pub mod choice;
 pub mod corpus;
+pub mod finding;
 #[cfg(target_os = "linux")]
 pub mod live;
 pub mod oracle;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod sweep;
 pub mod trace;
 pub mod world;

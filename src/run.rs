@@ -15,7 +15,9 @@ use softdock_process::Address;
 use crate::choice::{Chooser, Menu, Quiet};
 use crate::oracle::Broken;
 use crate::scenario::place::{InterpreterField, ThreadField};
-use crate::scenario::{Attach, Cache, Damage, Expect, Place, Settings, Thread as ThreadSetting};
+use crate::scenario::{
+    Actor, Attach, Cache, Damage, Expect, Fault, Place, Settings, Thread as ThreadSetting,
+};
 use crate::trace::Trace;
 use crate::world::{Plot, World, key, perform};
 
@@ -63,6 +65,10 @@ pub struct Run {
     pub hits: [u32; Site::ALL.len()],
     /// How often the target has taken the script.
     pub runs: usize,
+    /// What happened that the scenario does not say: the chooser let it.
+    pub happened: Vec<Fault>,
+    /// The target's own moves, each with the access it came right before.
+    pub moves: Vec<(u32, Actor)>,
 }
 
 impl Run {
@@ -130,8 +136,23 @@ impl<'s> Stage<'s> {
         chooser: &mut C,
         trace: Trace,
     ) -> Run {
-        self.process.restore();
         let plot = self.plot(menu);
+        self.play(plot, chooser, trace)
+    }
+
+    /// The same, but for the target's own doing at one access: it does nothing there.
+    pub fn explore_calmly<C: Chooser>(
+        &mut self,
+        menu: Option<&Menu>,
+        chooser: &mut C,
+        calm_at: u32,
+    ) -> Run {
+        let plot = Plot { calm_at: Some(calm_at), ..self.plot(menu) };
+        self.play(plot, chooser, Trace::off())
+    }
+
+    fn play<C: Chooser>(&mut self, plot: Plot<'_>, chooser: &mut C, trace: Trace) -> Run {
+        self.process.restore();
         let (config, cached) = (&self.config, self.cached);
         let world = World::new(&mut self.process, plot, chooser, trace);
         attempt(self.scenario, world, config, cached).0
@@ -148,6 +169,7 @@ impl<'s> Stage<'s> {
             waits: &scenario.waits,
             moves: &scenario.moves,
             menu,
+            calm_at: None,
         }
     }
 }
@@ -171,9 +193,21 @@ fn attempt<C: Chooser>(
     let (bytes, largest) = world.bytes();
     let hits = world.hits();
     let trace = std::mem::take(&mut world.trace);
+    let (happened, moves) = world.happened();
     let mismatches = Vec::new();
-    let run =
-        Run { report, trace, violations, mismatches, accesses, bytes, largest, hits, runs: 0 };
+    let run = Run {
+        report,
+        trace,
+        violations,
+        mismatches,
+        accesses,
+        bytes,
+        largest,
+        hits,
+        runs: 0,
+        happened,
+        moves,
+    };
     (run, unmet)
 }
 
@@ -257,7 +291,7 @@ fn remember(
 ) -> Result<CachedThread, Unbuildable> {
     let unbuildable = |error: &dyn fmt::Display| Unbuildable::new("cache", error);
     let script = b"/tmp/earlier.py";
-    let plot = Plot { script, faults: &[], waits: &[], moves: &[], menu: None };
+    let plot = Plot { script, faults: &[], waits: &[], moves: &[], menu: None, calm_at: None };
     let mut quiet = Quiet;
     let mut world = World::new(process, plot, &mut quiet, Trace::off());
     let config = Config { forced_thread: None, write: true, ..config.clone() };

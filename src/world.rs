@@ -27,6 +27,9 @@ pub struct Plot<'w> {
     pub moves: &'w [Vec<Actor>],
     /// What may go wrong with an access; `None` where nothing else may.
     pub menu: Option<&'w Menu>,
+    /// An access at which the target does nothing by itself: for asking what it changed that it
+    /// did.
+    pub calm_at: Option<u32>,
 }
 
 /// The world of one attempt.
@@ -42,12 +45,14 @@ pub struct World<'w, C> {
     /// What goes wrong with every access from now on.
     lasting: Option<FaultKind>,
     is_frozen: bool,
-    has_moved: bool,
     accesses: u32,
     bytes: u64,
     largest: usize,
     conclusions: u32,
     impossible: Option<MoveError>,
+    /// What the chooser let happen.
+    happened: Vec<Fault>,
+    moves: Vec<(u32, Actor)>,
     /// What happened so far, for a judge who knows the truth.
     pub watch: Watch<'w>,
     /// What happened so far, for a person.
@@ -73,12 +78,13 @@ impl<'w, C: Chooser> World<'w, C> {
             moved: vec![0; plot.moves.len()],
             lasting: None,
             is_frozen: false,
-            has_moved: false,
             accesses: 0,
             bytes: 0,
             largest: 0,
             conclusions: 0,
             impossible: None,
+            happened: Vec::new(),
+            moves: Vec::new(),
             watch,
             trace,
         }
@@ -104,14 +110,20 @@ impl<'w, C: Chooser> World<'w, C> {
         self.conclusions
     }
 
-    /// Whether the target did anything by itself.
-    pub fn has_moved(&self) -> bool {
-        self.has_moved
-    }
-
     /// How many accesses the engine made at each site, in the order of [`Site::ALL`].
     pub fn hits(&self) -> [u32; Site::ALL.len()] {
         self.hits
+    }
+
+    /// What the chooser let happen, as a scenario would say it; and all that the target did, each
+    /// move with the access it came right before.
+    pub fn happened(&mut self) -> (Vec<Fault>, Vec<(u32, Actor)>) {
+        (std::mem::take(&mut self.happened), std::mem::take(&mut self.moves))
+    }
+
+    /// Whether the target did anything by itself.
+    pub fn has_moved(&self) -> bool {
+        !self.moves.is_empty()
     }
 
     /// The faults that never struck: the engine did not get as far as they say.
@@ -157,6 +169,7 @@ impl<'w, C: Chooser> World<'w, C> {
             }
             self.struck[nth] = true;
             match &fault.kind {
+                FaultKind::Move(_) if self.is_calm() => {}
                 FaultKind::Move(actor) => self.perform(actor),
                 other => kind = Some(other.clone()),
             }
@@ -176,6 +189,9 @@ impl<'w, C: Chooser> World<'w, C> {
 
     fn let_actors_move(&mut self, shape: Shape) {
         let lists: &'w [Vec<Actor>] = self.plot.moves;
+        if self.is_calm() {
+            return;
+        }
         loop {
             let ready = |nth: &usize| self.ready(*nth).is_some();
             let count = (0..lists.len()).filter(ready).count();
@@ -191,6 +207,7 @@ impl<'w, C: Chooser> World<'w, C> {
             };
             let actor = &lists[nth][self.moved[nth]];
             self.moved[nth] += 1;
+            self.happens(FaultKind::Move(actor.clone()), false);
             // A move that cannot be made any more is not made.
             let _ = self.try_to(actor);
         }
@@ -211,11 +228,25 @@ impl<'w, C: Chooser> World<'w, C> {
         if lasts {
             self.lasting = Some(kind.clone());
         }
+        self.happens(kind.clone(), lasts);
         Some(kind)
     }
 
+    /// Takes note of a choice. What lasts lasts at every site, which only the number of an access
+    /// can say.
+    fn happens(&mut self, kind: FaultKind, sticky: bool) {
+        let hit = self.hits[self.site as usize];
+        let at = if sticky { At::Access(self.accesses) } else { At::Hit(self.site, hit) };
+        self.happened.push(Fault { at, sticky, kind });
+    }
+
+    fn is_calm(&self) -> bool {
+        self.plot.calm_at == Some(self.accesses)
+    }
+
     fn open(&self, shape: Shape, what: What) -> Open {
-        Open { access: self.accesses, site: self.site, shape, what }
+        let hit = self.hits[self.site as usize];
+        Open { access: self.accesses, site: self.site, hit, shape, what }
     }
 
     /// The honest failure that a fault means, before anything is transferred.
@@ -240,7 +271,7 @@ impl<'w, C: Chooser> World<'w, C> {
 
     /// A move, if the target can make it.
     fn try_to(&mut self, actor: &Actor) -> Result<(), MoveError> {
-        self.has_moved = true;
+        self.moves.push((self.accesses, actor.clone()));
         self.trace.moved(self.site, actor);
         if let Actor::OtherDebugger(_, path) = actor {
             self.watch.other_asks(path);
@@ -298,11 +329,16 @@ impl<'w, C: Chooser> World<'w, C> {
         let first = first.min(from.len());
         // A failure shows when the rest is written.
         let _ = self.land(at, &from[..first]);
+        if self.is_calm() {
+            return first;
+        }
         let threads: Vec<u64> = self.process.threads().map(|live| live.native).collect();
         for native in threads {
-            // A thread whose memory is gone does not look.
-            let _ = self.try_to(&Actor::Poll(native));
-            let _ = self.try_to(&Actor::CheckSignals(native));
+            for look in [Actor::Poll(native), Actor::CheckSignals(native)] {
+                // A thread whose memory is gone does not look.
+                let _ = perform(self.process, &look);
+                self.moves.push((self.accesses, look));
+            }
         }
         first
     }

@@ -48,7 +48,8 @@ mod tests {
     use super::*;
     use crate::choice::{Shape, What};
 
-    const OPEN: Open = Open { access: 1, site: Site::Verify, shape: Shape::Ask, what: What::Fault };
+    const OPEN: Open =
+        Open { access: 1, site: Site::Verify, hit: 1, shape: Shape::Ask, what: What::Fault };
 
     #[test]
     fn every_input_means_something_and_none_runs_over() {

@@ -60,6 +60,8 @@ pub struct Open {
     pub access: u32,
     /// The step it belongs to.
     pub site: Site,
+    /// Its number among those of that step, from 1.
+    pub hit: u32,
     /// What it is.
     pub shape: Shape,
     /// What is open about it.

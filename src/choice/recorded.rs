@@ -21,6 +21,11 @@ impl<'r> Recorded<'r> {
 impl Chooser for Recorded<'_> {
     #[inline]
     fn choose(&mut self, open: Open, options: u32) -> u32 {
+        while let [(access, ..), rest @ ..] = self.rest
+            && *access < open.access
+        {
+            self.rest = rest;
+        }
         match self.rest {
             [(access, what, choice), rest @ ..]
                 if *access == open.access && *what == open.what && *choice < options =>

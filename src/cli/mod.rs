@@ -8,9 +8,11 @@ mod inspect;
 mod live;
 mod new;
 mod output;
+mod progress;
 mod run;
 #[cfg(target_os = "linux")]
 mod settings;
+mod sweep;
 #[cfg(not(target_os = "linux"))]
 mod unsupported;
 
@@ -40,6 +42,8 @@ Results go to standard output, messages to standard error.";
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Sweep(sweep::Args),
+    Merge(sweep::MergeArgs),
     Inspect(inspect::Args),
     Attach(attach::Args),
     Explain(explain::Args),
@@ -77,6 +81,8 @@ impl From<Exit> for ExitCode {
 pub(crate) fn main() -> ExitCode {
     let exit = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Sweep(args) => sweep::sweep(&args),
+        Command::Merge(args) => sweep::merge(&args),
         Command::Inspect(args) => live::inspect(&args),
         Command::Attach(args) => live::attach(&args),
         Command::Explain(args) => explain::run(&args),

@@ -1,0 +1,130 @@
+//! Whose fault is it? A promise was broken while the target moved; could anybody who reads memory
+//! have known better?
+//!
+//! The question has an exact answer. Let the promise be broken by one access, and let the very
+//! same run happen with one difference: right before that access (or in its middle) the target does
+//! nothing by itself. If the promise is kept then, there is a *legal* target, the one that held
+//! still for that moment, which explains everything the engine had seen when it acted: nobody could
+//! have known, and the window in which it happened is one access wide. It is excused, counted and
+//! listed by its name. If the promise is broken all the same, then its cause lies further back, and
+//! the engine had at least one access in which it could have looked: it ignored evidence.
+
+use std::fmt;
+
+use crate::choice::{Menu, Recorded, What};
+use crate::run::{Run, Stage};
+use crate::scenario::Actor;
+
+/// Whose fault a broken promise is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// No reader could have known.
+    Excused(Window),
+    /// The engine could have known.
+    Ignored,
+}
+
+/// A window in which the target can move and nobody can see it: one access wide, between the last
+/// look and the write that follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Window {
+    /// The thread ends, or its process does, right before a write to it.
+    ThreadEnds,
+    /// Event bits change between reading the event byte and writing it.
+    EventsChange,
+    /// Another debugger writes its own request right before one of our writes.
+    OtherDebugger,
+    /// The target reads in the middle of one of our writes.
+    MidWrite,
+}
+
+impl Window {
+    /// All of them.
+    pub const ALL: [Window; 4] =
+        [Window::ThreadEnds, Window::EventsChange, Window::OtherDebugger, Window::MidWrite];
+
+    /// Its name in certificates and messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Window::ThreadEnds => "thread-ends",
+            Window::EventsChange => "events-change",
+            Window::OtherDebugger => "other-debugger",
+            Window::MidWrite => "mid-write",
+        }
+    }
+
+    /// The window of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Window> {
+        Window::ALL.into_iter().find(|window| window.name() == name)
+    }
+
+    /// What it is, how wide it is, and what would close it.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Window::ThreadEnds => {
+                "The thread ends, or its interpreter or process does, after it was looked at for \
+                 the last time and before one of the writes lands. The bytes land in memory that \
+                 is free by then, or somebody else's. One access wide: from the read that ends the \
+                 recheck (or reads the last write back) to the next write. Stopping the target \
+                 meanwhile (`attach --freeze`) closes it."
+            }
+            Window::EventsChange => {
+                "The target sets or clears an event bit after the event byte was read and before \
+                 it is written. A bit that it set is lost: a signal or a collection is noticed \
+                 later. One access wide, and the same in CPython's own writer, where it is a whole \
+                 word. An atomic read-modify-write inside the target would close it; no system \
+                 offers one from outside. `attach --freeze` closes it too."
+            }
+            Window::OtherDebugger => {
+                "Another debugger writes a request into the same thread after the slot was seen \
+                 free, or seen claimed, and before our next write. One of the two requests is \
+                 lost. One access wide. Two attachers of this kind take turns by a lock; against \
+                 others nothing helps, not even stopping the target."
+            }
+            Window::MidWrite => {
+                "The target reads between two bytes of one of our writes, which no system promises \
+                 to be one. `attach --freeze` closes it."
+            }
+        }
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Blames somebody for what went wrong in a run with these choices. Each broken promise must be
+/// excused; the window told is that of the first.
+///
+/// A report that is not true is never excused: it is made after the last look, and nothing can
+/// move between the two.
+pub fn blame(stage: &mut Stage<'_>, menu: &Menu, plan: &[(u32, What, u32)], run: &Run) -> Blame {
+    let mut excuse = None;
+    for broken in &run.violations {
+        let mut again = Recorded::new(plan);
+        let calm = stage.explore_calmly(Some(menu), &mut again, broken.access);
+        if broken.access > run.accesses || calm.violations.contains(broken) {
+            return Blame::Ignored;
+        }
+        excuse = excuse.or(Some(window(broken.access, run)));
+    }
+    excuse.map_or(Blame::Ignored, Blame::Excused)
+}
+
+/// The window in which the target moved right before this access.
+fn window(access: u32, run: &Run) -> Window {
+    let moves = run.moves.iter().filter(|(at, _)| *at == access);
+    let window = moves.map(|(_, actor)| match actor {
+        Actor::OtherDebugger(..) => Window::OtherDebugger,
+        Actor::Raise(..) | Actor::Withdraw(..) | Actor::Poll(_) | Actor::CheckSignals(_) => {
+            Window::EventsChange
+        }
+        _ => Window::ThreadEnds,
+    });
+    window.min().unwrap_or(Window::MidWrite)
+}

@@ -1,0 +1,263 @@
+//! `softdock sweep` and `softdock merge`: the fault space of scenarios, completely, and its
+//! certificates. What is proved is told by the library; this is how it is asked for and shown.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use softdock::corpus::{self, Entry};
+use softdock::finding::Finding;
+use softdock::report::Line;
+use softdock::scenario::{Mistake, Scenario};
+use softdock::sweep::{Certificate, DEPTH_MAX, Job, Proof, Sweep, Tally, Watcher, recount};
+
+use super::progress::Progress;
+use super::{Exit, Format, output};
+
+/// Try every fault at every access of scenarios, and certify what came out.
+///
+/// A quiet run says which accesses there are. Then every one of them is made to fail in every way a
+/// system can: unmapped, denied, gone, interrupted, unsupported, once or from then on; cut short
+/// after every byte; landed but reported failed; lost; torn at every byte. Then every pair of
+/// these, with --depth 2. With --lies every bit and every word of everything that is read is wrong
+/// once. Last, the target runs, or the attacher dies, in the middle of every write. Each run is the
+/// real engine, judged by an oracle that knows the truth.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  softdock sweep scenarios/attach/two-threads.ron          one scenario, its whole certificate
+  softdock sweep --depth 2 --lies                          everything below scenarios/
+  softdock sweep --depth 3 --shard 1/16 --out shards       one sixteenth, for a job array
+  softdock merge shards/*.json                             and what they prove together")]
+pub(crate) struct Args {
+    /// Scenario files, or folders of them.
+    #[arg(default_value = "scenarios")]
+    paths: Vec<PathBuf>,
+
+    /// At most so many honest and silent faults in a run.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(DEPTH_MAX)))]
+    depth: u32,
+
+    /// Also try every single lie.
+    #[arg(long)]
+    lies: bool,
+
+    /// Workers; as many as there are processors by default.
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+
+    /// Do only this share of the work, from 1: `2/16`.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    shard: Option<(usize, usize)>,
+
+    /// Where certificates and findings are written.
+    #[arg(long, value_name = "FOLDER", default_value = "target/softdock")]
+    out: PathBuf,
+
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Merge the certificates of shards, and count them again.
+#[derive(Debug, clap::Args)]
+pub(crate) struct MergeArgs {
+    /// Certificates of the same sweep, one a shard.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+
+    /// Where the merged certificate is written.
+    #[arg(long, value_name = "FOLDER", default_value = "target/softdock")]
+    out: PathBuf,
+
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let parsed =
+        text.split_once('/').and_then(|(nth, of)| Some((nth.parse().ok()?, of.parse().ok()?)));
+    match parsed {
+        Some((nth, of)) if (1..=of).contains(&nth) => Ok((nth - 1, of)),
+        _ => Err("expected I/N with I from 1 to N, as 2/16".into()),
+    }
+}
+
+pub(crate) fn sweep(args: &Args) -> Exit {
+    let entries = match read(&args.paths) {
+        Ok(entries) => entries,
+        Err(mistake) => return usage(&mistake.to_string()),
+    };
+    let jobs: Vec<Job<'_>> = entries.iter().map(job).collect();
+    let sweep = Sweep {
+        depth: args.depth,
+        lies: args.lies,
+        workers: args.jobs.unwrap_or_else(processors),
+        shard: args.shard.unwrap_or((0, 1)),
+    };
+    let watch = match Progress::new(sweep.pieces(&jobs)) {
+        Ok(progress) => Watch { progress, folder: args.out.join("findings") },
+        Err(error) => return usage(&format!("softdock: signals cannot be listened to: {error}")),
+    };
+    let proof = Proof::new(&sweep, sweep.run(&jobs, &watch));
+    watch.progress.finish();
+    conclude(&proof, &args.out, args.format)
+}
+
+pub(crate) fn merge(args: &MergeArgs) -> Exit {
+    let mut merged: Option<Proof> = None;
+    for file in &args.files {
+        let loaded = Proof::load(file).and_then(|proof| match &mut merged {
+            Some(merged) => {
+                merged.merge(&proof).map_err(|error| format!("{}: {error}", file.display()))
+            }
+            none => {
+                *none = Some(proof);
+                Ok(())
+            }
+        });
+        if let Err(message) = loaded {
+            return usage(&format!("softdock: {message}"));
+        }
+    }
+    let Some(proof) = merged else { return Exit::Usage };
+    conclude(&proof, &args.out, args.format)
+}
+
+/// Everything is read before anything is swept: a mistake in the last file would else cost hours.
+fn read(paths: &[PathBuf]) -> Result<Vec<Entry>, Mistake> {
+    let files = corpus::find(paths)?;
+    let mut entries = Vec::new();
+    for (path, name) in &files {
+        let entry = corpus::load(path, name)?;
+        entry.stage()?;
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+fn job(entry: &Entry) -> Job<'_> {
+    let Scenario::Attach(scenario) = &entry.scenario;
+    Job { name: &entry.name, scenario }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn usage(message: &str) -> Exit {
+    output::message(message);
+    Exit::Usage
+}
+
+/// Shows how far it has come, and saves findings at once.
+struct Watch {
+    progress: Progress,
+    folder: PathBuf,
+}
+
+impl Watcher for Watch {
+    fn did(&self, runs: u64) {
+        self.progress.did(runs);
+    }
+
+    fn found(&self, finding: Finding) {
+        let Finding { schedule, broken, .. } = &finding;
+        let told = match finding.save(&self.folder) {
+            Ok(path) => format!("repeat it with: softdock replay {}", path.display()),
+            Err(error) => {
+                format!("it cannot be saved in {}: {error}\n{schedule}", self.folder.display())
+            }
+        };
+        let message = format!("FOUND in {}: {}\n  {told}", schedule.scenario, broken.join("; "));
+        self.progress.message(&message);
+    }
+
+    fn goes_on(&self) -> bool {
+        self.progress.goes_on()
+    }
+}
+
+/// The body of a line of JSON.
+#[derive(Serialize)]
+struct Told<'c> {
+    clean: bool,
+    complete: bool,
+    recounted: bool,
+    certificate: &'c Certificate,
+}
+
+fn conclude(proof: &Proof, folder: &std::path::Path, format: Format) -> Exit {
+    let mut total = Tally::default();
+    let (mut covered, mut incomplete, mut wrong) = (0, 0, Vec::new());
+    for certificate in &proof.certificates {
+        let tally = certificate.tally();
+        let recounted = recount(certificate);
+        incomplete += usize::from(!certificate.is_complete());
+        covered += certificate.parts.iter().map(|part| part.covered).sum::<u64>();
+        match format {
+            Format::Json => output::json(&Line::new(
+                "sweep",
+                Told {
+                    clean: tally.findings == 0,
+                    complete: certificate.is_complete(),
+                    recounted: recounted.is_empty(),
+                    certificate,
+                },
+            )),
+            Format::Text if proof.certificates.len() == 1 => {
+                output::result(&certificate.to_string())
+            }
+            Format::Text => output::result(&line(certificate, &tally)),
+        }
+        total += &tally;
+        wrong.extend(recounted);
+    }
+    match proof.save(folder) {
+        Ok(path) => output::message(&format!("softdock: the certificate is {}", path.display())),
+        Err(error) => return usage(&format!("softdock: {}: {error}", folder.display())),
+    }
+    wrong.iter().for_each(|wrong| output::message(&format!("softdock: RECOUNT: {wrong}")));
+    tell(proof, &total, covered, incomplete, wrong.len(), format)
+}
+
+fn line(certificate: &Certificate, tally: &Tally) -> String {
+    let Certificate { scenario, .. } = certificate;
+    let covered: u64 = certificate.parts.iter().map(|part| part.covered).sum();
+    let verdict = match (tally.findings, certificate.is_complete()) {
+        (0, true) => output::styled(output::GOOD, "clean"),
+        (0, false) => output::styled(output::WARN, "incomplete"),
+        (count, _) => output::styled(output::BAD, format!("{count} findings")),
+    };
+    let excused: u64 = tally.excused.values().sum();
+    let excused = if excused > 0 { format!(", {excused} excused") } else { String::new() };
+    format!("{scenario:<48} {covered:>12} {verdict}{excused}")
+}
+
+fn tell(
+    proof: &Proof,
+    total: &Tally,
+    covered: u64,
+    incomplete: usize,
+    wrong: usize,
+    format: Format,
+) -> Exit {
+    let Proof { depth, lies, certificates, .. } = proof;
+    let lies = if *lies { "single lies, " } else { "" };
+    let recounted = if wrong == 0 { "counted twice" } else { "WRONGLY COUNTED" };
+    let scenarios = certificates.len();
+    let Tally { runs, findings, excused, .. } = total;
+    let excused: u64 = excused.values().sum();
+    let mut text = format!(
+        "{scenarios} scenarios, faults to depth {depth}, {lies}crashes: {covered} cases by {runs} \
+         runs, {recounted}; {findings} findings, {excused} excused"
+    );
+    if incomplete > 0 {
+        text.push_str(&format!("; {incomplete} scenarios are incomplete"));
+    }
+    match format {
+        Format::Text => output::result(&text),
+        Format::Json => output::message(&text),
+    }
+    if *findings > 0 || wrong > 0 { Exit::Finding } else { Exit::AsAsked }
+}

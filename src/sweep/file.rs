@@ -1,0 +1,102 @@
+//! Certificates on disk: one file a sweep, which other machines' shards can be merged with, and
+//! which anybody can count again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Certificate;
+
+/// The number of this format.
+const FORMAT: u32 = 1;
+
+/// What one sweep has proved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The number of the format of this file.
+    pub format: u32,
+    /// The version of softdock that was swept.
+    pub version: String,
+    /// At most so many faults in a run.
+    pub depth: u32,
+    /// Whether single lies were tried.
+    pub lies: bool,
+    /// Which shards these are, from 1.
+    pub shards: Vec<usize>,
+    /// Of how many.
+    pub of: usize,
+    /// One certificate a scenario.
+    pub certificates: Vec<Certificate>,
+}
+
+impl Proof {
+    /// What a sweep of this version has proved.
+    #[must_use]
+    pub fn new(sweep: &super::Sweep, certificates: Vec<Certificate>) -> Proof {
+        let super::Sweep { depth, lies, shard: (nth, of), .. } = *sweep;
+        let (format, version) = (FORMAT, env!("CARGO_PKG_VERSION").into());
+        Proof { format, version, depth, lies, shards: vec![nth + 1], of, certificates }
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// Which file, and what is wrong with it.
+    pub fn load(path: &Path) -> Result<Proof, String> {
+        let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = fs::read_to_string(path).map_err(|error| told(&error))?;
+        let proof: Proof = serde_json::from_str(&text).map_err(|error| told(&error))?;
+        if proof.format != FORMAT {
+            return Err(told(&format!("format {}, expected {FORMAT}", proof.format)));
+        }
+        Ok(proof)
+    }
+
+    /// Writes it, whole or not at all, and returns where.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or the file cannot be written.
+    pub fn save(&self, folder: &Path) -> std::io::Result<PathBuf> {
+        fs::create_dir_all(folder)?;
+        let name = match (self.shards.as_slice(), self.of) {
+            ([nth], of) if of > 1 => format!("certificate-{nth}-of-{of}.json"),
+            _ => "certificate.json".into(),
+        };
+        let path = folder.join(name);
+        let unfinished = path.with_extension("unfinished");
+        fs::write(&unfinished, serde_json::to_string_pretty(self)?)?;
+        fs::rename(&unfinished, &path)?;
+        Ok(path)
+    }
+
+    /// Takes in another shard of the same sweep.
+    ///
+    /// # Errors
+    /// When it is of another sweep, or is in already.
+    pub fn merge(&mut self, other: &Proof) -> Result<(), String> {
+        let about = |proof: &Proof| {
+            let Proof { version, depth, lies, of, .. } = proof;
+            format!("softdock {version}, depth {depth}, lies {lies}, {of} shards")
+        };
+        if about(self) != about(other) {
+            return Err(format!("{}; the others are of {}", about(other), about(self)));
+        }
+        if let Some(twice) = other.shards.iter().find(|nth| self.shards.contains(nth)) {
+            return Err(format!("shard {twice} is there twice"));
+        }
+        let same = |(a, b): (&Certificate, &Certificate)| {
+            a.scenario == b.scenario && a.quiet == b.quiet && a.pieces == b.pieces
+        };
+        let pairs = || self.certificates.iter().zip(&other.certificates);
+        if self.certificates.len() != other.certificates.len() || !pairs().all(same) {
+            return Err("it is of other scenarios, or they have changed between the two".into());
+        }
+        for (certificate, more) in self.certificates.iter_mut().zip(&other.certificates) {
+            certificate.merge(more);
+        }
+        self.shards.extend(&other.shards);
+        self.shards.sort_unstable();
+        Ok(())
+    }
+}

@@ -1,0 +1,219 @@
+//! The fault space of a scenario, completely: every fault at every access, and every pair; each
+//! run is the real engine, judged by the oracle. What was gone through, and that nothing was left
+//! out, is told by a [`Certificate`].
+//!
+//! A quiet run says which accesses there are. A run with a fault in it says which accesses come
+//! after that fault, and so on: nothing is guessed, and runs are only ever cut by depth.
+//!
+//! One reduction, at depth 2 and more: neighbouring short reads (so many bytes were read, then no
+//! more) that are followed by the same accesses with the same answers and the same report form a
+//! class, of which only the shortest and the longest get a further fault. The last fault of a run
+//! is always tried at every byte.
+
+mod certificate;
+mod file;
+mod recount;
+mod work;
+
+use softdock_attach::Report;
+
+pub use certificate::{Certificate, Part, PartKind, Tally, Totals};
+pub use file::Proof;
+pub use recount::recount;
+pub use work::{Job, Sweep, Watcher};
+
+use crate::blame::{Blame, blame};
+use crate::choice::{Chooser, Classes, Digest, Menu, Open, Prefixes, Recorded, Shape, What};
+use crate::finding::Finding;
+use crate::run::{Run, Stage};
+use crate::scenario::FaultKind;
+use crate::trace::Trace;
+
+/// Choices, as [`Recorded`] takes them.
+pub(crate) type Plan = Vec<(u32, What, u32)>;
+
+/// The most faults in one run.
+pub const DEPTH_MAX: u32 = 3;
+
+/// The menu of each part of a sweep.
+pub(crate) fn menu(kind: PartKind, pointers: &[u64]) -> Menu {
+    let classes = match kind {
+        PartKind::Faults(_) => Classes { honest: true, silent: true, ..Classes::default() },
+        PartKind::Lies => Classes { lies: true, ..Classes::default() },
+        PartKind::Crashes => Classes { crashes: true, ..Classes::default() },
+    };
+    Menu::new(classes, Prefixes::Every, pointers)
+}
+
+/// A run that also takes note of what was open, and of everything after its last choice.
+pub(crate) struct Noted<'r> {
+    plan: Recorded<'r>,
+    /// The access of the last choice.
+    last: u32,
+    access: u32,
+    open: Vec<Open>,
+    after: Digest,
+}
+
+impl<'r> Noted<'r> {
+    fn new(plan: &'r [(u32, What, u32)]) -> Noted<'r> {
+        let last = plan.last().map_or(0, |(access, ..)| *access);
+        let (open, after) = (Vec::with_capacity(64), Digest::default());
+        Noted { plan: Recorded::new(plan), last, access: 0, open, after }
+    }
+}
+
+impl Chooser for Noted<'_> {
+    fn choose(&mut self, open: Open, options: u32) -> u32 {
+        if open.what == What::Fault && open.access > self.last {
+            self.open.push(open);
+        }
+        self.plan.choose(open, options)
+    }
+
+    fn observe(&mut self, bytes: &[u8]) {
+        if self.access > self.last {
+            self.after.bytes(bytes);
+        }
+    }
+
+    fn arrive(&mut self, _: impl FnOnce() -> u128) -> bool {
+        self.access += 1;
+        true
+    }
+}
+
+/// What is open in a run of this plan, after its last choice.
+pub(crate) fn open_after(stage: &mut Stage<'_>, menu: &Menu, plan: &Plan) -> Vec<Open> {
+    let mut noted = Noted::new(plan);
+    stage.explore(Some(menu), &mut noted, Trace::off());
+    noted.open
+}
+
+/// Goes through all the faults at one access, and below them as deep as is wanted.
+pub(crate) struct Sweeper<'a, 's> {
+    /// Name of the scenario.
+    pub(crate) name: &'a str,
+    pub(crate) stage: &'a mut Stage<'s>,
+    pub(crate) menu: &'a Menu,
+    pub(crate) part: &'a mut Part,
+    /// Hears of each violation that nothing excuses.
+    pub(crate) found: &'a dyn Fn(Finding),
+    /// Whether to go on.
+    pub(crate) goes_on: &'a dyn Fn() -> bool,
+}
+
+/// Short reads that cannot be told apart by what follows.
+struct Class {
+    is_short_read: bool,
+    shortest: Plan,
+    longest: Plan,
+    len: u64,
+    open: Vec<Open>,
+    after: u128,
+    report: Report,
+}
+
+impl Sweeper<'_, '_> {
+    /// Every fault at this access after `plan`, each with so many more after it. This stands for
+    /// `weight` such plans.
+    pub(crate) fn sweep(&mut self, plan: &mut Plan, open: Open, deeper: u32, weight: u64) {
+        if deeper == 0 {
+            return self.run_each(plan, open, weight);
+        }
+        let mut class: Option<Class> = None;
+        for choice in 1..=self.menu.len(open.shape) {
+            if !(self.goes_on)() {
+                return;
+            }
+            plan.push((open.access, What::Fault, choice));
+            let next = self.look(plan, open, choice);
+            plan.pop();
+            class = match class {
+                Some(same) if same.is_as(&next) => Some(same.and(next)),
+                Some(other) => {
+                    self.descend(other, deeper, weight);
+                    Some(next)
+                }
+                None => Some(next),
+            };
+        }
+        if let Some(last) = class {
+            self.descend(last, deeper, weight);
+        }
+    }
+
+    fn run_each(&mut self, plan: &mut Plan, open: Open, weight: u64) {
+        let choices = self.menu.len(open.shape);
+        self.part.add(open.shape, weight, u64::from(choices));
+        for choice in 1..=choices {
+            plan.push((open.access, What::Fault, choice));
+            self.run(plan);
+            plan.pop();
+        }
+    }
+
+    /// What comes after this plan.
+    fn look(&mut self, plan: &Plan, open: Open, choice: u32) -> Class {
+        let kind = self.menu.get(open.shape, choice);
+        let is_short = matches!(kind, Some((FaultKind::Short(_), _)));
+        let mut noted = Noted::new(plan);
+        let run = self.stage.explore(Some(self.menu), &mut noted, Trace::off());
+        self.part.looks += 1;
+        Class {
+            is_short_read: is_short && matches!(open.shape, Shape::Read(_)),
+            shortest: plan.clone(),
+            longest: plan.clone(),
+            len: 1,
+            open: noted.open,
+            after: noted.after.value(),
+            report: run.report,
+        }
+    }
+
+    /// The faults after each representative of a class. The shortest stands for all of them, the
+    /// longest for none.
+    fn descend(&mut self, class: Class, deeper: u32, weight: u64) {
+        let Class { mut shortest, mut longest, len, open, .. } = class;
+        for open in &open {
+            self.sweep(&mut shortest, *open, deeper - 1, weight * len);
+            if len > 1 {
+                self.sweep(&mut longest, *open, deeper - 1, 0);
+            }
+        }
+    }
+
+    fn run(&mut self, plan: &Plan) {
+        let mut chooser = Recorded::new(plan);
+        let run = self.stage.explore(Some(self.menu), &mut chooser, Trace::off());
+        self.part.tally.count(&run);
+        if !run.violations.is_empty() {
+            self.judge(plan, run);
+        }
+    }
+
+    fn judge(&mut self, plan: &Plan, run: Run) {
+        match blame(self.stage, self.menu, plan, &run) {
+            Blame::Excused(window) => self.part.tally.excuse(window),
+            Blame::Ignored => {
+                self.part.tally.findings += 1;
+                (self.found)(Finding::new(self.name, run));
+            }
+        }
+    }
+}
+
+impl Class {
+    /// Whether the two are neighbouring short reads that are followed by the same.
+    fn is_as(&self, next: &Class) -> bool {
+        self.is_short_read
+            && next.is_short_read
+            && self.after == next.after
+            && self.open == next.open
+            && self.report == next.report
+    }
+
+    fn and(self, next: Class) -> Class {
+        Class { longest: next.longest, len: self.len + 1, ..self }
+    }
+}

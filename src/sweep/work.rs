@@ -1,0 +1,226 @@
+//! The work of a sweep, cut into pieces that any number of workers, or machines, can share: the
+//! faults at one access of one scenario. Whoever does a piece, the result is the same, and results
+//! are put together in the order of the pieces.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::certificate::{Certificate, Part, PartKind, Totals};
+use super::{DEPTH_MAX, Plan, Sweeper, menu, open_after};
+use crate::choice::{Open, Schedule};
+use crate::finding::Finding;
+use crate::run::Stage;
+use crate::scenario::{Attach, Fault, FaultKind};
+
+/// A scenario to be swept, by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'s> {
+    /// Its name.
+    pub name: &'s str,
+    /// What it says.
+    pub scenario: &'s Attach,
+}
+
+/// Who is told how it goes.
+pub trait Watcher: Sync {
+    /// A piece of work is done; so many runs were made for it.
+    fn did(&self, runs: u64);
+
+    /// A promise was broken and the engine could have kept it. Called at once, before any further
+    /// run.
+    fn found(&self, finding: Finding);
+
+    /// Whether to go on.
+    fn goes_on(&self) -> bool;
+}
+
+/// What is to be swept, and how far.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    /// At most so many honest and silent faults in a run.
+    pub depth: u32,
+    /// Whether single lies are tried.
+    pub lies: bool,
+    /// Workers.
+    pub workers: usize,
+    /// This shard, from 0, of so many.
+    pub shard: (usize, usize),
+}
+
+/// One piece: which part of which scenario, and its access.
+struct Piece {
+    job: usize,
+    kind: PartKind,
+    open: Open,
+}
+
+impl Sweep {
+    /// The parts that a scenario is swept in.
+    fn parts(&self, scenario: &Attach) -> Vec<PartKind> {
+        let mut parts: Vec<PartKind> =
+            (1..=self.depth.min(DEPTH_MAX)).map(PartKind::Faults).collect();
+        // One lie is survived; a scenario that has one already would have two.
+        if self.lies && !scenario.faults.iter().any(is_lie) {
+            parts.push(PartKind::Lies);
+        }
+        parts.push(PartKind::Crashes);
+        parts
+    }
+
+    /// How many pieces of work there are in this shard.
+    ///
+    /// # Errors
+    /// As [`Sweep::run`].
+    pub fn pieces(&self, jobs: &[Job<'_>]) -> usize {
+        self.plan(jobs).1.len()
+    }
+
+    /// What is known from the quiet runs alone: empty certificates, and the pieces to be done.
+    fn plan(&self, jobs: &[Job<'_>]) -> (Vec<Certificate>, Vec<Piece>) {
+        let (mut certificates, mut pieces) = (Vec::new(), Vec::new());
+        for (job, Job { name, scenario }) in jobs.iter().enumerate() {
+            let kinds = self.parts(scenario);
+            let mut quiet = Totals::default();
+            let mut count = 0;
+            if let Ok(mut stage) = Stage::new(scenario) {
+                let menu = menu(PartKind::Faults(1), &[]);
+                for open in open_after(&mut stage, &menu, &Plan::new()) {
+                    quiet += Totals::of(open.shape, 1);
+                    pieces.extend(kinds.iter().map(|&kind| Piece { job, kind, open }));
+                    count += kinds.len() as u64;
+                }
+            }
+            certificates.push(Certificate {
+                scenario: (*name).into(),
+                quiet,
+                words: 2 + pointers(scenario).len() as u64,
+                pieces: count,
+                done: 0,
+                parts: kinds.into_iter().map(Part::new).collect(),
+            });
+        }
+        (certificates, pieces)
+    }
+
+    /// Does the work, and returns one certificate a scenario, in their order. A piece that was
+    /// interrupted is not counted as done, and what came out of it is left out.
+    #[must_use]
+    pub fn run(&self, jobs: &[Job<'_>], watcher: &dyn Watcher) -> Vec<Certificate> {
+        let (mut certificates, pieces) = self.plan(jobs);
+        let (nth, of) = self.shard;
+        let mine: Vec<&Piece> = pieces.iter().skip(nth).step_by(of.max(1)).collect();
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..self.workers.max(1) {
+                scope.spawn(|| {
+                    let results = work(jobs, &mine, &next, watcher);
+                    done.lock().unwrap_or_else(|broken| broken.into_inner()).extend(results);
+                });
+            }
+        });
+        let mut done = done.into_inner().unwrap_or_else(|broken| broken.into_inner());
+        done.sort_by_key(|(piece, _)| *piece);
+        for (piece, part) in done {
+            let certificate = &mut certificates[mine[piece].job];
+            certificate.done += 1;
+            let same = certificate.parts.iter_mut().find(|known| known.kind == part.kind);
+            if let Some(known) = same {
+                known.merge(&part);
+            }
+        }
+        certificates
+    }
+}
+
+/// Does pieces until there are none left.
+fn work(
+    jobs: &[Job<'_>],
+    mine: &[&Piece],
+    next: &AtomicUsize,
+    watcher: &dyn Watcher,
+) -> Vec<(usize, Part)> {
+    let mut results = Vec::new();
+    let mut staged: Option<(usize, Stage<'_>, Vec<u64>)> = None;
+    while watcher.goes_on() {
+        let nth = next.fetch_add(1, Ordering::Relaxed);
+        let Some(piece) = mine.get(nth) else { break };
+        let Job { name, scenario } = jobs[piece.job];
+        if staged.as_ref().is_none_or(|(job, ..)| *job != piece.job) {
+            let stage = Stage::new(scenario).ok();
+            staged = stage.map(|stage| (piece.job, stage, pointers(scenario)));
+        }
+        let Some((_, stage, pointers)) = &mut staged else { continue };
+        let part = AssertUnwindSafe(|| sweep_piece(name, stage, pointers, piece, watcher));
+        match catch_unwind(part) {
+            Ok(part) if watcher.goes_on() => {
+                watcher.did(part.tally.runs + part.looks);
+                results.push((nth, part));
+            }
+            Ok(_) => break,
+            Err(_) => {
+                watcher.found(panicked(name, piece));
+                staged = None;
+            }
+        }
+    }
+    results
+}
+
+fn sweep_piece(
+    name: &str,
+    stage: &mut Stage<'_>,
+    pointers: &[u64],
+    piece: &Piece,
+    watcher: &dyn Watcher,
+) -> Part {
+    let mut part = Part::new(piece.kind);
+    let menu = menu(piece.kind, pointers);
+    let deeper = match piece.kind {
+        PartKind::Faults(depth) => depth - 1,
+        PartKind::Lies | PartKind::Crashes => 0,
+    };
+    let mut sweeper = Sweeper {
+        name,
+        stage,
+        menu: &menu,
+        part: &mut part,
+        found: &|finding| watcher.found(finding),
+        goes_on: &|| watcher.goes_on(),
+    };
+    sweeper.sweep(&mut Plan::new(), piece.open, deeper, 1);
+    part
+}
+
+/// A piece in which the engine, or one of us, panicked: a bug whatever the input was.
+fn panicked(name: &str, piece: &Piece) -> Finding {
+    let Piece { kind, open, .. } = piece;
+    Finding {
+        schedule: Schedule { scenario: name.into(), faults: Vec::new() },
+        broken: vec![format!("a panic among the {kind} at access {}", open.access)],
+        summary: String::new(),
+    }
+}
+
+fn is_lie(fault: &Fault) -> bool {
+    matches!(fault.kind, FaultKind::FlipBit(_) | FaultKind::LieWord(..) | FaultKind::LieAnswer)
+}
+
+/// Plausible pointers: where something of the same kind is, or was.
+fn pointers(scenario: &Attach) -> Vec<u64> {
+    let Ok(stage) = Stage::new(scenario) else { return Vec::new() };
+    let process = stage.process();
+    let interpreters = process.interpreters().map(|live| live.at.get());
+    let threads = process.threads().map(|live| live.at.get());
+    let freed = process.freed().map(|at| at.get());
+    let mut pointers: Vec<u64> = interpreters.chain(threads).chain(freed).collect();
+    pointers.sort_unstable();
+    pointers.dedup();
+    // Enough for every kind of mistake between neighbours; large processes have hundreds.
+    pointers.truncate(POINTERS_MAX);
+    pointers
+}
+
+/// Plausible pointers that a lie puts in the place of each word.
+const POINTERS_MAX: usize = 6;
