@@ -13,6 +13,13 @@ const HONEST: [FaultKind; 5] = [
     FaultKind::Unsupported,
 ];
 
+/// Of a read of more bytes than these, which is one page, not every byte is a case of its own.
+pub const DENSE_MAX: usize = 4096;
+
+/// Of such a read every byte of the first so many is, and every so manieth after them: real
+/// transfers stop at the end of a page.
+pub const DENSE: usize = 1024;
+
 /// The classes of faults that are offered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Classes {
@@ -135,19 +142,28 @@ impl Menu {
             return each((1, &|_| once(FaultKind::LieAnswer)));
         }
         let values = self.words.len();
-        let words = (bytes / 8).max(1) * values;
-        each((bytes * 8, &|nth| once(FaultKind::FlipBit(nth)))).or_else(|| {
-            each((words, &|nth| {
-                once(FaultKind::LieWord(nth / values * 8, self.words[nth % values]))
-            }))
-        })
+        let (dense, sparse) = spots(bytes);
+        let bits = (dense + sparse) * 8;
+        let dense_words = (dense / 8).max(1);
+        let words = (dense_words + sparse) * values;
+        let flip = |nth| FaultKind::FlipBit(spot(nth / 8, dense) * 8 + nth % 8);
+        let word_at = |nth| match usize::checked_sub(nth, dense_words) {
+            Some(beyond) => dense + (beyond + 1) * DENSE - 8,
+            None => nth * 8,
+        };
+        let lie = |nth| FaultKind::LieWord(word_at(nth / values), self.words[nth % values]);
+        each((bits, &|nth| once(flip(nth)))).or_else(|| each((words, &|nth| once(lie(nth)))))
     }
 
     fn shorts(&self, shape: Shape) -> usize {
         let inner = bytes(shape).saturating_sub(1);
         match (shape, self.prefixes) {
             (Shape::Read(_), Prefixes::Three) => inner.min(3),
-            (Shape::Read(_) | Shape::Write(_), _) => inner,
+            (Shape::Read(_), Prefixes::Every) => {
+                let (dense, sparse) = spots(inner + 1);
+                (dense + sparse).saturating_sub(1)
+            }
+            (Shape::Write(_), _) => inner,
             (Shape::Image(_) | Shape::Ask, _) => 0,
         }
     }
@@ -155,9 +171,20 @@ impl Menu {
     fn short(&self, shape: Shape, nth: usize) -> usize {
         match (shape, self.prefixes) {
             (Shape::Read(bytes), Prefixes::Three) if bytes > 4 => [1, bytes / 2, bytes - 1][nth],
+            (Shape::Read(bytes), Prefixes::Every) => spot(nth, spots(bytes).0) + 1,
             _ => nth + 1,
         }
     }
+}
+
+/// How many bytes of a transfer are looked at one by one, and how many after them.
+const fn spots(bytes: usize) -> (usize, usize) {
+    if bytes <= DENSE_MAX { (bytes, 0) } else { (DENSE, (bytes - DENSE) / DENSE) }
+}
+
+/// The place of the nth of them.
+const fn spot(nth: usize, dense: usize) -> usize {
+    if nth < dense { nth } else { dense + (nth - dense + 1) * DENSE - 1 }
 }
 
 const fn is_write(shape: Shape) -> bool {
@@ -204,6 +231,25 @@ mod tests {
         assert_eq!(menu.len(Shape::Write(5)), 10 + 4 + 1 + 2 + 4 + 6 + 4);
         assert_eq!(menu.len(Shape::Image(16)), 10 + 128 + 6);
         assert_eq!(menu.len(Shape::Ask), 10 + 1);
+    }
+
+    #[test]
+    fn large_reads_are_dense_at_first_and_then_looked_at_page_by_page() {
+        let menu = Menu::new(ALL, Prefixes::Every, &[]);
+        let all = listed(&menu, Shape::Read(65_536));
+        let short: Vec<usize> = all
+            .iter()
+            .filter_map(|(kind, _)| match kind {
+                FaultKind::Short(done) => Some(*done),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(short.len(), 1023 + 63);
+        assert!(short[..1023].iter().copied().eq(1..1024));
+        assert_eq!((short[1023], short[1024], short[1085]), (1024, 2048, 64_512));
+        assert!(all.contains(&(FaultKind::FlipBit(65_535 * 8), false)));
+        assert!(all.contains(&(FaultKind::LieWord(65_528, 0), false)));
+        assert_eq!(all.len(), 10 + 1086 + 8 * (1024 + 63) + 2 * (128 + 63));
     }
 
     #[test]

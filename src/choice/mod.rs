@@ -26,7 +26,7 @@ use softdock_attach::Site;
 
 pub use bytes::Bytes;
 pub use exhaustive::{Digest, Exhaustive};
-pub use menu::{Classes, Menu, Prefixes};
+pub use menu::{Classes, DENSE, DENSE_MAX, Menu, Prefixes};
 pub use random::{Draws, Random};
 pub use recorded::Recorded;
 pub use schedule::{Schedule, ScheduleError};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use softdock_attach::Outcome;
 
 use crate::blame::Window;
-use crate::choice::Shape;
+use crate::choice::{DENSE, DENSE_MAX, Shape};
 use crate::run::Run;
 
 /// A part of the space.
@@ -47,7 +47,12 @@ pub struct Totals {
     pub images: u64,
     /// Their bytes.
     pub image_bytes: u64,
-    /// Whole words in all that was read, but at least one for each read.
+    /// Of all bytes read, those that are cases of their own: all of them, but for reads of more
+    /// than a page.
+    pub spots: u64,
+    /// The same of memory alone.
+    pub memory_spots: u64,
+    /// Words that are, but at least one for each read.
     pub words: u64,
     /// Writes.
     pub writes: u64,
@@ -62,15 +67,33 @@ impl Totals {
     #[must_use]
     pub fn of(shape: Shape, times: u64) -> Totals {
         let bytes = |len: usize| len as u64 * times;
-        let words = |len: usize| (len as u64 / 8).max(1) * times;
+        // Of a large read the first kilobyte, and one byte of every further one.
+        let spots = |len: usize| match len {
+            0..=4096 => bytes(len),
+            _ => (1024 + (len as u64 - 1024) / 1024) * times,
+        };
+        let words = |len: usize| match len {
+            0..=7 => times,
+            8..=4096 => len as u64 / 8 * times,
+            _ => (128 + (len as u64 - 1024) / 1024) * times,
+        };
         let none = Totals::default();
         match shape {
-            Shape::Read(len) => {
-                Totals { reads: times, read_bytes: bytes(len), words: words(len), ..none }
-            }
-            Shape::Image(len) => {
-                Totals { images: times, image_bytes: bytes(len), words: words(len), ..none }
-            }
+            Shape::Read(len) => Totals {
+                reads: times,
+                read_bytes: bytes(len),
+                spots: spots(len),
+                memory_spots: spots(len),
+                words: words(len),
+                ..none
+            },
+            Shape::Image(len) => Totals {
+                images: times,
+                image_bytes: bytes(len),
+                spots: spots(len),
+                words: words(len),
+                ..none
+            },
             Shape::Write(len) => Totals { writes: times, write_bytes: bytes(len), ..none },
             Shape::Ask => Totals { questions: times, ..none },
         }
@@ -83,6 +106,8 @@ impl AddAssign for Totals {
         self.read_bytes += other.read_bytes;
         self.images += other.images;
         self.image_bytes += other.image_bytes;
+        self.spots += other.spots;
+        self.memory_spots += other.memory_spots;
         self.words += other.words;
         self.writes += other.writes;
         self.write_bytes += other.write_bytes;
@@ -240,6 +265,13 @@ impl fmt::Display for Certificate {
              {questions} questions",
             reads + images + writes + questions,
         )?;
+        if self.quiet.spots < read_bytes + image_bytes {
+            writeln!(
+                f,
+                "  bound           of reads of more than {DENSE_MAX} bytes the first {DENSE} are \
+                 cases, then one byte in {DENSE}"
+            )?;
+        }
         for part in &self.parts {
             part.fmt(f)?;
         }

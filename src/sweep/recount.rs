@@ -33,19 +33,20 @@ pub fn recount(certificate: &Certificate) -> Vec<String> {
 
 /// The formulas. An access of `n` bytes can stop short after 1 to n − 1.
 fn faults(kind: PartKind, totals: &Totals, values: u64) -> u64 {
-    let Totals { reads, read_bytes, images, image_bytes, words, writes, write_bytes, questions } =
-        *totals;
+    let Totals {
+        reads, images, spots, memory_spots, words, writes, write_bytes, questions, ..
+    } = *totals;
     match kind {
         // Five kinds, each once or from then on; short reads; for writes short, landed but failed,
         // lost once or from then on, torn.
         PartKind::Faults(_) => {
             10 * (reads + images + writes + questions)
-                + (read_bytes - reads)
+                + (memory_spots - reads)
                 + 2 * (write_bytes - writes)
                 + 3 * writes
         }
         // Every bit, every word with every value, every answer.
-        PartKind::Lies => 8 * (read_bytes + image_bytes) + values * words + questions,
+        PartKind::Lies => 8 * spots + values * words + questions,
         // Killed after 0 to n bytes, the target in the middle after 1 to n − 1.
         PartKind::Crashes => (write_bytes + writes) + (write_bytes - writes),
     }

@@ -12,7 +12,7 @@ use crate::layout::{Layout, Parsed};
 use crate::report::{Found, Stage, StageResult};
 use crate::walk::Interpreter;
 use crate::words::slice;
-use crate::{CacheUse, Host, LayoutFault, Reason, Site};
+use crate::{CacheUse, Host, LayoutFault, Outcome, Reason, Site};
 
 impl<H: Host> Attempt<'_, H> {
     /// The thread state to use, by whatever stage leads to it.
@@ -38,7 +38,7 @@ impl<H: Host> Attempt<'_, H> {
         let mut proved: Option<Target> = None;
         let mut stopped: Option<Stop> = None;
         for layout in &parsed.layouts {
-            match self.resolve_with(runtime, *layout) {
+            match self.resolve_twice(runtime, *layout) {
                 Ok(target) if proved.is_none() => proved = Some(target),
                 Ok(_) => {
                     self.at(Site::ParseSlab);
@@ -49,6 +49,7 @@ impl<H: Host> Attempt<'_, H> {
                 Err(stop) if stop.reason == Reason::PolicyDisabled && layout.in_order => {
                     return Err(stop);
                 }
+                Err(stop) if stop.outcome == Outcome::Failed => return Err(stop),
                 Err(stop) => stopped = Some(stop),
             }
         }
@@ -61,6 +62,15 @@ impl<H: Host> Attempt<'_, H> {
             }
             (None, Some(stop)) => Err(stop),
             (None, None) => self.refuse(Reason::Layout(LayoutFault::NoWindow)),
+        }
+    }
+
+    /// A layout that is dropped leaves the field to another one, which may be the false one: no
+    /// single failed or wrong reading may do that.
+    fn resolve_twice(&mut self, runtime: Address, layout: Layout) -> Step<Target> {
+        match self.resolve_with(runtime, layout) {
+            Err(stop) if stop.outcome == Outcome::Refused => self.resolve_with(runtime, layout),
+            settled => settled,
         }
     }
 
@@ -97,7 +107,7 @@ impl<H: Host> Attempt<'_, H> {
             Ok(thread) => return Ok(thread),
             Err(stop) => stop,
         };
-        if !self.config.heuristic || !matches!(stopped.outcome, crate::Outcome::Refused) {
+        if !self.config.heuristic || !matches!(stopped.outcome, Outcome::Refused) {
             self.report.set_stage(Stage::Heuristic, StageResult::Off);
             return Err(stopped);
         }

@@ -6,7 +6,7 @@
 //! | [`linux`] | a process of this Linux machine, through `process_vm_readv` and `/proc` |
 //!
 //! It knows no Python: it proposes where a runtime may be, and an engine proves or drops that.
-//! It decides nothing about what to write, and never writes unasked.
+//! It decides nothing about what to write, and neither writes nor stops anything unasked.
 //!
 //! Invariant: no byte of a target's memory, of `/proc` or of a mapped file can make it panic, read
 //! without bound or trust a file by its name.
@@ -17,4 +17,4 @@ pub mod hints;
 pub mod linux;
 
 #[cfg(target_os = "linux")]
-pub use linux::{OpenError, Process, ScriptView};
+pub use linux::{FreezeError, Frozen, OpenError, Process, ScriptView};

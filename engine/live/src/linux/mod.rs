@@ -8,6 +8,7 @@
 //! | [`elf`], `symbols` | where an ELF file says that its runtime is |
 //! | `files` | opening the file behind a mapping, with proof |
 //! | `candidates` | putting these together, the likeliest first |
+//! | `freeze`, `ptrace` | holding all threads for a moment |
 //! | `threads`, [`namespace`] | the target's own numbers, root and rights |
 //! | `status` | the texts `stat` and `status` |
 //! | [`limits`] | every bound |
@@ -17,6 +18,8 @@ pub mod elf;
 #[cfg(test)]
 mod elf_builder;
 mod files;
+mod freeze;
+mod freeze_error;
 mod handle;
 mod layout;
 pub mod limits;
@@ -24,6 +27,7 @@ pub mod maps;
 mod memory;
 pub mod namespace;
 mod open_error;
+mod ptrace;
 pub(crate) mod status;
 mod symbols;
 mod threads;
@@ -41,6 +45,8 @@ use layout::Layout;
 use memory::Memory;
 use threads::Threads;
 
+pub use freeze::Frozen;
+pub use freeze_error::FreezeError;
 pub use namespace::ScriptView;
 pub use open_error::OpenError;
 
@@ -110,6 +116,30 @@ impl Process {
     /// When its root or its rights cannot be looked at.
     pub fn script_visible(&self, path: &Path) -> Result<ScriptView, ErrorKind> {
         namespace::script_view(&self.handle, path)
+    }
+
+    /// Stops all of its threads, until what is returned is dropped.
+    ///
+    /// This is the only thing that stops it, and nothing does so unasked. Read the memory anew
+    /// afterwards: what was read before may have changed in the meantime, now it does not any more.
+    /// While the process is held, do nothing but reading and writing its memory.
+    ///
+    /// ```no_run
+    /// # use softdock_live::Process;
+    /// # use softdock_process::{Address, ProcessMemory};
+    /// # let (mut process, at) = (Process::open(4711)?, Address::new(4096));
+    /// let frozen = process.freeze()?;
+    /// let seen = process.read_u64(at)?;
+    /// process.write(at, &(seen | 1).to_le_bytes())?;
+    /// println!("it was held for {:?}", frozen.thaw());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When a thread is in the hands of another tracer, does not stop in time, or may not be
+    /// traced; when new ones start without end; when the process is gone. All threads go on then.
+    pub fn freeze(&self) -> Result<Frozen, FreezeError> {
+        freeze::freeze(&self.handle)
     }
 
     /// Reads the mappings again if they were dropped.

@@ -85,6 +85,16 @@ pub(crate) fn process_of_thread(status: &[u8]) -> Option<u32> {
     line(status, "Tgid")?.parse().ok()
 }
 
+/// The thread that traces this one, 0 if none does.
+pub(crate) fn tracer(status: &[u8]) -> Option<u32> {
+    line(status, "TracerPid")?.parse().ok()
+}
+
+/// Whether this thread has ended, though it may still be listed.
+pub(crate) fn has_ended(status: &[u8]) -> bool {
+    line(status, "State").is_some_and(|state| state.starts_with(['Z', 'X']))
+}
+
 /// The effective capabilities.
 pub(crate) fn capabilities(status: &[u8]) -> u64 {
     line(status, "CapEff").and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0)
