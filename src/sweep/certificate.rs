@@ -62,7 +62,17 @@ pub struct Totals {
     pub questions: u64,
 }
 
+/// A quiet run that moves more bytes than these takes a hundred times as long as others: only
+/// single faults are tried then.
+pub const HEAVY_BYTES: u64 = 128 * 1024;
+
 impl Totals {
+    /// Whether these are too many bytes to be gone through at depth, or bit by bit.
+    #[must_use]
+    pub const fn is_heavy(&self) -> bool {
+        self.read_bytes > HEAVY_BYTES
+    }
+
     /// One access, so many times.
     #[must_use]
     pub fn of(shape: Shape, times: u64) -> Totals {
@@ -271,6 +281,10 @@ impl fmt::Display for Certificate {
                 "  bound           of reads of more than {DENSE_MAX} bytes the first {DENSE} are \
                  cases, then one byte in {DENSE}"
             )?;
+        }
+        if self.quiet.is_heavy() {
+            let why = "only single faults and crashes";
+            writeln!(f, "  bound           {why}: it moves more than {HEAVY_BYTES} bytes")?;
         }
         for part in &self.parts {
             part.fmt(f)?;

@@ -147,6 +147,9 @@ impl Sweeper<'_, '_> {
         let choices = self.menu.len(open.shape);
         self.part.add(open.shape, weight, u64::from(choices));
         for choice in 1..=choices {
+            if !(self.goes_on)() {
+                return;
+            }
             plan.push((open.access, What::Fault, choice));
             self.run(plan);
             plan.pop();

@@ -57,11 +57,11 @@ struct Piece {
 
 impl Sweep {
     /// The parts that a scenario is swept in.
-    fn parts(&self, scenario: &Attach) -> Vec<PartKind> {
-        let mut parts: Vec<PartKind> =
-            (1..=self.depth.min(DEPTH_MAX)).map(PartKind::Faults).collect();
+    fn parts(&self, scenario: &Attach, quiet: &Totals) -> Vec<PartKind> {
+        let depth = if quiet.is_heavy() { 1 } else { self.depth.min(DEPTH_MAX) };
+        let mut parts: Vec<PartKind> = (1..=depth).map(PartKind::Faults).collect();
         // One lie is survived; a scenario that has one already would have two.
-        if self.lies && !scenario.faults.iter().any(is_lie) {
+        if self.lies && !quiet.is_heavy() && !scenario.faults.iter().any(is_lie) {
             parts.push(PartKind::Lies);
         }
         parts.push(PartKind::Crashes);
@@ -80,22 +80,19 @@ impl Sweep {
     fn plan(&self, jobs: &[Job<'_>]) -> (Vec<Certificate>, Vec<Piece>) {
         let (mut certificates, mut pieces) = (Vec::new(), Vec::new());
         for (job, Job { name, scenario }) in jobs.iter().enumerate() {
-            let kinds = self.parts(scenario);
+            let menu = menu(PartKind::Faults(1), &[]);
+            let open = Stage::new(scenario).map(|mut stage| open_after(&mut stage, &menu, &vec![]));
+            let open = open.unwrap_or_default();
             let mut quiet = Totals::default();
-            let mut count = 0;
-            if let Ok(mut stage) = Stage::new(scenario) {
-                let menu = menu(PartKind::Faults(1), &[]);
-                for open in open_after(&mut stage, &menu, &Plan::new()) {
-                    quiet += Totals::of(open.shape, 1);
-                    pieces.extend(kinds.iter().map(|&kind| Piece { job, kind, open }));
-                    count += kinds.len() as u64;
-                }
-            }
+            open.iter().for_each(|open| quiet += Totals::of(open.shape, 1));
+            let kinds = self.parts(scenario, &quiet);
+            let each = |&open| kinds.iter().map(move |&kind| Piece { job, kind, open });
+            pieces.extend(open.iter().flat_map(each));
             certificates.push(Certificate {
                 scenario: (*name).into(),
                 quiet,
                 words: 2 + pointers(scenario).len() as u64,
-                pieces: count,
+                pieces: (open.len() * kinds.len()) as u64,
                 done: 0,
                 parts: kinds.into_iter().map(Part::new).collect(),
             });

@@ -57,26 +57,34 @@ fn layout(slab: Slab<'_>, at: u64, support: Support) -> Option<Layout> {
 /// The orders of six words that keep all rules. Of 720, the rules on the capacity leave at most a
 /// few to look at: a word of 512 or more must be last.
 fn assignments(words: [u64; 6], sizes: Sizes) -> Vec<Support> {
-    let capacity = |word: &u64| limits::SCRIPT_PATH_SIZE.contains(word) && *word <= sizes.thread;
-    if !words.iter().any(capacity) {
-        return Vec::new();
-    }
     let mut accepted = Vec::new();
-    permute(words, 0, &mut |order| {
-        let support = Support::from_words(order);
-        if support.check(sizes).is_ok() && !accepted.contains(&support) {
-            accepted.push(support);
+    // Only the policy word lies in another struct than the thread state, which is smaller.
+    if words.iter().filter(|word| **word > sizes.thread).count() > 1 {
+        return accepted;
+    }
+    for nth in 0..words.len() {
+        let mut order = words;
+        order.swap(nth, 5);
+        let [.., capacity] = order;
+        if !limits::SCRIPT_PATH_SIZE.contains(&capacity) || capacity > sizes.thread {
+            continue;
         }
-    });
+        permute(order, 0, &mut |order| {
+            let support = Support::from_words(order);
+            if support.check(sizes).is_ok() && !accepted.contains(&support) {
+                accepted.push(support);
+            }
+        });
+    }
     accepted
 }
 
-/// Calls `visit` with every order of `words` from index `from` on, CPython's own order first.
 fn permute(words: [u64; 6], from: usize, visit: &mut impl FnMut([u64; 6])) {
-    if from >= words.len() {
+    const LAST: usize = 5;
+    if from >= LAST {
         return visit(words);
     }
-    for other in from..words.len() {
+    for other in from..LAST {
         let mut order = words;
         order.swap(from, other);
         permute(order, from.saturating_add(1), visit);

@@ -44,8 +44,8 @@ use softdock_process::ErrorKind;
 
 use super::handle::{Handle, kind_of, kind_of_io};
 use super::limits::{
-    FREEZE_PAUSE, FREEZE_ROUNDS_MAX, FREEZE_SPINS, FREEZE_STACK_BYTES, FREEZE_STUCK,
-    FREEZE_STUCK_MAX, FREEZE_WAIT_MAX, PROC_FILE_BYTES_MAX, THREADS_MAX,
+    FREEZE_PAUSE, FREEZE_REFUSALS_MAX, FREEZE_ROUNDS_MAX, FREEZE_SPIN, FREEZE_STACK_BYTES,
+    FREEZE_STUCK, FREEZE_STUCK_MAX, FREEZE_WAIT_MAX, PROC_FILE_BYTES_MAX, THREADS_MAX,
 };
 use super::ptrace::{self, Seen};
 use super::{FreezeError, status};
@@ -53,7 +53,8 @@ use crate::hints;
 
 /// A process whose threads are all stopped. Dropping it lets them go on.
 ///
-/// Its memory is read and written as ever. It can still be killed, and then is gone at once.
+/// Its memory is read and written as ever. It can be killed meanwhile, but its parent hears of that
+/// only afterwards: do not wait for it.
 #[derive(Debug)]
 #[must_use = "the target goes on when this is dropped"]
 pub struct Frozen {
@@ -92,7 +93,7 @@ impl Drop for Frozen {
 /// Stops all threads of the process.
 pub(super) fn freeze(handle: &Handle) -> Result<Frozen, FreezeError> {
     let process = handle.pid();
-    let pid = process.as_raw().unsigned_abs();
+    let pid = number(process);
     if pid == std::process::id() {
         return Err(FreezeError::Ourselves { pid });
     }
@@ -131,7 +132,7 @@ fn reap_ended_threads(handle: &Handle) {
     for thread in list(&mut tasks).unwrap_or_default() {
         // The first one is left to whoever is its parent.
         if thread != handle.pid() {
-            let _ = ptrace::reap(thread);
+            ptrace::reap(thread);
         }
     }
 }
@@ -157,7 +158,7 @@ fn list(tasks: &mut Dir) -> Result<Vec<Pid>, Errno> {
 }
 
 fn not_listed(process: Pid, errno: Errno) -> FreezeError {
-    let pid = process.as_raw().unsigned_abs();
+    let pid = number(process);
     match errno {
         Errno::ENOENT | Errno::ESRCH => FreezeError::Gone { pid },
         Errno::E2BIG => FreezeError::TooManyThreads { pid },
@@ -202,12 +203,13 @@ impl Tracing {
     /// the list would show as new. And since the number of a thread that we trace is not given to
     /// another one before we let go, those numbers mean threads of this process.
     fn stop_all(&mut self) -> Result<(), FreezeError> {
-        for round in 0..FREEZE_ROUNDS_MAX {
+        let since = Instant::now();
+        for _ in 0..FREEZE_ROUNDS_MAX {
             let met = self.seize_listed()?;
             let lost = self.wait_for_held()?;
             match (met || lost, self.held.is_empty()) {
                 // One that is about to be gone needs a processor to go.
-                (true, _) => pause(round),
+                (true, _) => pause(since),
                 (false, true) => return Err(FreezeError::Gone { pid: self.pid() }),
                 (false, false) => return Ok(()),
             }
@@ -240,30 +242,37 @@ impl Tracing {
     }
 
     fn seize(&self, thread: Pid) -> Result<Seized, FreezeError> {
-        match ptrace::seize(thread) {
-            Ok(()) => Ok(Seized::Ours),
-            Err(Errno::ESRCH) => Ok(Seized::Ended),
-            Err(Errno::EPERM | Errno::EACCES) => self.why_denied(thread),
-            Err(errno) => Err(system(self.pid(), "PTRACE_SEIZE", kind_of(errno))),
+        // The reason of a refusal may be gone before we can ask for it.
+        for _ in 0..FREEZE_REFUSALS_MAX {
+            match ptrace::seize(thread) {
+                Ok(()) => return Ok(Seized::Ours),
+                Err(Errno::ESRCH) => return Ok(Seized::Ended),
+                Err(Errno::EPERM | Errno::EACCES) => {}
+                Err(errno) => return Err(system(self.pid(), "PTRACE_SEIZE", kind_of(errno))),
+            }
+            if let Some(seized) = self.why_refused(thread)? {
+                return Ok(seized);
+            }
         }
+        let pid = self.pid();
+        let advice = hints::advice(ErrorKind::Denied, pid).unwrap_or_default();
+        Err(FreezeError::Denied { pid, thread: number(thread), advice })
     }
 
     /// A refusal is no trouble if the thread has ended, or is ours already: one that calls `exec`
     /// takes over the number of the first.
-    fn why_denied(&self, thread: Pid) -> Result<Seized, FreezeError> {
-        let Some(status) = self.status(thread) else { return Ok(Seized::Ended) };
-        let tracer = status::tracer(&status).filter(|tracer| *tracer != 0);
-        let (pid, tid) = (self.pid(), thread.as_raw().unsigned_abs());
-        match tracer {
-            _ if status::has_ended(&status) && thread == self.process => Ok(Seized::Corpse),
-            _ if status::has_ended(&status) => Ok(Seized::Ended),
-            Some(tracer) if tracer == gettid().as_raw().unsigned_abs() => Ok(Seized::Ours),
+    fn why_refused(&self, thread: Pid) -> Result<Option<Seized>, FreezeError> {
+        let Some(status) = self.status(thread) else { return Ok(Some(Seized::Ended)) };
+        if status::has_ended(&status) {
+            let first = thread == self.process;
+            return Ok(Some(if first { Seized::Corpse } else { Seized::Ended }));
+        }
+        match status::tracer(&status) {
+            None | Some(0) => Ok(None),
+            Some(tracer) if tracer == number(gettid()) => Ok(Some(Seized::Ours)),
             Some(tracer) => {
-                Err(FreezeError::Traced { pid, thread: tid, tracer: process_of(tracer) })
-            }
-            None => {
-                let advice = hints::advice(ErrorKind::Denied, pid).unwrap_or_default();
-                Err(FreezeError::Denied { pid, thread: tid, advice })
+                let (pid, thread, tracer) = (self.pid(), number(thread), process_of(tracer));
+                Err(FreezeError::Traced { pid, thread, tracer })
             }
         }
     }
@@ -283,26 +292,26 @@ impl Tracing {
 
     /// Waits until the thread is stopped; `false` if it has ended instead.
     fn stops(&self, thread: Pid) -> Result<bool, FreezeError> {
-        for looks in 0.. {
+        let since = Instant::now();
+        loop {
             match ptrace::look(thread) {
                 Ok(Seen::Stopped { .. }) => return Ok(true),
                 Ok(Seen::Running) => {}
                 Ok(Seen::Ended) => {
                     // Whoever is the first one's parent wants to hear of it when we have ended.
                     if thread != self.process {
-                        let _ = ptrace::reap(thread);
+                        ptrace::reap(thread);
                     }
                     return Ok(false);
                 }
                 Err(Errno::ECHILD) => return Ok(false),
                 Err(errno) => return Err(system(self.pid(), "waitid", kind_of(errno))),
             }
-            if looks >= FREEZE_SPINS && self.has_ended_unheard(thread)? {
+            if since.elapsed() > FREEZE_SPIN && self.has_ended_unheard(thread)? {
                 return Ok(false);
             }
-            pause(looks);
+            pause(since);
         }
-        Ok(false)
     }
 
     /// Folklore: the end of a first thread is not told before all others have ended.
@@ -313,7 +322,7 @@ impl Tracing {
             return Ok(status::has_ended(&status));
         }
         let state = status::line(&status, "State").unwrap_or("?").to_owned();
-        let thread = thread.as_raw().unsigned_abs();
+        let thread = number(thread);
         Err(FreezeError::Unstoppable { pid: self.pid(), thread, state, waited })
     }
 
@@ -339,7 +348,7 @@ impl Tracing {
     }
 
     fn pid(&self) -> u32 {
-        self.process.as_raw().unsigned_abs()
+        number(self.process)
     }
 }
 
@@ -361,11 +370,16 @@ enum Seized {
 
 /// Lets others run between two looks. A thread that has a processor stops within microseconds; for
 /// one that takes longer, none is kept busy.
-fn pause(looks: u32) {
-    match looks {
-        0..FREEZE_SPINS => std::thread::yield_now(),
-        _ => std::thread::sleep(FREEZE_PAUSE),
+fn pause(since: Instant) {
+    if since.elapsed() < FREEZE_SPIN {
+        std::thread::yield_now();
+    } else {
+        std::thread::sleep(FREEZE_PAUSE);
     }
+}
+
+fn number(id: Pid) -> u32 {
+    id.as_raw().unsigned_abs()
 }
 
 /// The process of a tracer, which the kernel names by its thread.

@@ -46,7 +46,7 @@ pub enum FreezeError {
         /// How long it was given.
         waited: Duration,
     },
-    /// New threads started faster than they could be stopped.
+    /// Threads came and went faster than they could be stopped.
     Restless {
         /// The number of the process.
         pid: u32,
@@ -118,8 +118,8 @@ impl fmt::Display for FreezeError {
             ),
             FreezeError::Restless { pid } => write!(
                 f,
-                "process {pid} still started threads after {FREEZE_ROUNDS_MAX} rounds of stopping \
-                 them: try again, or go on without a freeze"
+                "threads of process {pid} still came and went after {FREEZE_ROUNDS_MAX} rounds of \
+                 stopping them: try again, or go on without a freeze"
             ),
             FreezeError::TooManyThreads { pid } => write!(
                 f,

@@ -66,16 +66,19 @@ pub const INTERRUPTIONS_MAX: u32 = 8;
 /// namespace, and which are held in a freeze.
 pub const THREADS_MAX: usize = 65_536;
 
-/// How often the threads are listed before a freeze is given up. Two listings are the least, and
-/// were enough in 99 of 100 freezes of a process whose fifty threads start and end all the time.
+/// How often the threads are listed before a freeze is given up. Two listings are the least; with
+/// fifty threads that start and end all the time, four were enough for most.
 pub const FREEZE_ROUNDS_MAX: u32 = 1000;
+
+/// How often a thread is tried that may not be traced for no reason that can be seen.
+pub const FREEZE_REFUSALS_MAX: u32 = 8;
 
 /// How long a freeze waits for all threads to stop: two periods of a processor quota of a cgroup,
 /// after which a thread that was throttled must have run. Those that have stopped wait as long.
 pub const FREEZE_WAIT_MAX: Duration = Duration::from_millis(200);
 
-/// Looks at a thread, each followed by a turn for others, before the looks become rarer.
-pub const FREEZE_SPINS: u32 = 200;
+/// How long a thread is looked at again and again, before the looks become rarer.
+pub const FREEZE_SPIN: Duration = Duration::from_micros(200);
 
 /// The pause between two of the rarer looks.
 pub const FREEZE_PAUSE: Duration = Duration::from_micros(100);
@@ -83,8 +86,8 @@ pub const FREEZE_PAUSE: Duration = Duration::from_micros(100);
 /// How long a freeze may go without an answer before ended threads are taken out of its way.
 pub const FREEZE_STUCK: Duration = Duration::from_millis(20);
 
-/// How often that is done before the freeze is given up; together twice as long as it may take.
-pub const FREEZE_STUCK_MAX: usize = 20;
+/// How often that is done before the freeze is given up; together ten times as long as it may take.
+pub const FREEZE_STUCK_MAX: usize = 100;
 
 /// Bytes of the stack of the thread that holds a target; it calls little.
 pub const FREEZE_STACK_BYTES: usize = 128 << 10;

@@ -49,17 +49,21 @@ pub(super) fn detach(thread: Pid, signal: c_int) -> Result<(), Errno> {
 /// it has given it back. With `WNOWAIT` it stays where it is, and the kernel delivers it then.
 pub(super) fn look(thread: Pid) -> Result<Seen, Errno> {
     // Not a child of another thread of ours: it is waitable too, but not traced.
-    wait(thread, libc::WSTOPPED | libc::WEXITED | libc::WNOWAIT | libc::__WNOTHREAD)
+    wait(thread, libc::WNOWAIT | libc::__WNOTHREAD)
 }
 
-/// Takes notice of the end of a thread that any thread of ours traced, so that it is gone.
-pub(super) fn reap(thread: Pid) -> Result<Seen, Errno> {
-    wait(thread, libc::WEXITED)
+/// Takes notice of the end of a thread that any thread of ours traces, so that it is gone.
+///
+/// Folklore: a wait for ends only is told of the stops of a traced thread as well, and takes them.
+pub(super) fn reap(thread: Pid) {
+    if wait(thread, libc::WNOWAIT) == Ok(Seen::Ended) {
+        let _ = wait(thread, 0);
+    }
 }
 
 fn wait(thread: Pid, flags: c_int) -> Result<Seen, Errno> {
     let id = libc::id_t::try_from(thread.as_raw()).map_err(|_| Errno::EINVAL)?;
-    let flags = flags | libc::WNOHANG | libc::__WALL;
+    let flags = flags | libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::__WALL;
     // SAFETY: all bytes of this plain struct of C may be zero, which says that nothing happened.
     let mut told: libc::siginfo_t = unsafe { core::mem::zeroed() };
     // SAFETY: `told` is ours, and of the type that the call fills.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use softdock_live::{Frozen, Process};
+use softdock_live::{FreezeError, Frozen, Process};
 use softdock_process::{Address, ProcessMemory};
 
 use crate::role::{COUNTERS, ROLE};
@@ -75,9 +75,18 @@ impl Target {
         Target { running, process, counters }
     }
 
+    /// Freezes it. On a busy machine some threads may not get a processor in time to stop on.
     #[track_caller]
     pub(crate) fn freeze(&self) -> Frozen {
-        self.process.freeze().unwrap()
+        let mut frozen = None;
+        eventually(|| match self.process.freeze() {
+            Err(FreezeError::Unstoppable { .. } | FreezeError::Restless { .. }) => false,
+            other => {
+                frozen = Some(other.unwrap());
+                true
+            }
+        });
+        frozen.unwrap()
     }
 
     #[track_caller]

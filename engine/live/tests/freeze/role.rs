@@ -196,7 +196,7 @@ fn exec(generation: u32) {
     if generation == 0 {
         tell_where();
     }
-    for _ in 0..3 {
+    for _ in 0..12 {
         std::thread::spawn(std::thread::park);
     }
     let next = std::thread::spawn(move || {
