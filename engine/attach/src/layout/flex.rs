@@ -4,7 +4,7 @@
 
 use super::extended::{common, complete_if_known, places};
 use super::relaxed::out_of_known_groups;
-use super::support::{SUPPORT_BYTES, Sizes, Support};
+use super::support::{self, SUPPORT_BYTES, Sizes, Support};
 use super::{Head, Layout, LayoutFault, Slab};
 use crate::limits;
 use crate::words::u64_at;
@@ -54,8 +54,7 @@ fn layout(slab: Slab<'_>, at: u64, support: Support) -> Option<Layout> {
     head.with(support, at.checked_add(SUPPORT_BYTES)?).ok()
 }
 
-/// The orders of six words that keep all rules. Of 720, the rules on the capacity leave at most a
-/// few to look at: a word of 512 or more must be last.
+/// The orders of six words that keep all rules.
 fn assignments(words: [u64; 6], sizes: Sizes) -> Vec<Support> {
     let mut accepted = Vec::new();
     // Only the policy word lies in another struct than the thread state, which is smaller.
@@ -69,7 +68,7 @@ fn assignments(words: [u64; 6], sizes: Sizes) -> Vec<Support> {
         if !limits::SCRIPT_PATH_SIZE.contains(&capacity) || capacity > sizes.thread {
             continue;
         }
-        permute(order, 0, &mut |order| {
+        permute(order, 0, sizes, &mut |order| {
             let support = Support::from_words(order);
             if support.check(sizes).is_ok() && !accepted.contains(&support) {
                 accepted.push(support);
@@ -79,7 +78,8 @@ fn assignments(words: [u64; 6], sizes: Sizes) -> Vec<Support> {
     accepted
 }
 
-fn permute(words: [u64; 6], from: usize, visit: &mut impl FnMut([u64; 6])) {
+/// Visits the orders of all words but the last, as far as each word may be where it stands.
+fn permute(words: [u64; 6], from: usize, sizes: Sizes, visit: &mut impl FnMut([u64; 6])) {
     const LAST: usize = 5;
     if from >= LAST {
         return visit(words);
@@ -87,6 +87,25 @@ fn permute(words: [u64; 6], from: usize, visit: &mut impl FnMut([u64; 6])) {
     for other in from..LAST {
         let mut order = words;
         order.swap(from, other);
-        permute(order, from.saturating_add(1), visit);
+        if may_begin(order, from, sizes) {
+            permute(order, from.saturating_add(1), sizes, visit);
+        }
+    }
+}
+
+/// Whether six words may begin with these, up to and with the one at `last`: what the rules say of
+/// a word alone, or of it and those before it.
+fn may_begin(words: [u64; 6], last: usize, sizes: Sizes) -> bool {
+    let [breaker, block, enabled, pending, path, capacity] = words;
+    let path_fits = |path: u64| {
+        let end = block.checked_add(path).and_then(|at| at.checked_add(capacity));
+        end.is_some_and(|end| end <= sizes.thread)
+    };
+    match last {
+        0 => breaker > 0 && breaker.is_multiple_of(8) && breaker < sizes.thread,
+        1 => block > 0 && block.is_multiple_of(4) && path_fits(0),
+        2 => support::enabled_is_plausible(enabled, sizes.interpreter),
+        3 => pending.is_multiple_of(4) && path_fits(pending),
+        _ => pending < path && path_fits(path),
     }
 }
