@@ -119,12 +119,24 @@ pub fn blame(stage: &mut Stage<'_>, menu: &Menu, plan: &[(u32, What, u32)], run:
 /// The window in which the target moved right before this access.
 fn window(access: u32, run: &Run) -> Window {
     let moves = run.moves.iter().filter(|(at, _)| *at == access);
-    let window = moves.map(|(_, actor)| match actor {
-        Actor::OtherDebugger(..) => Window::OtherDebugger,
+    let window = moves.filter_map(|(_, actor)| match actor {
+        Actor::OtherDebugger(..) => Some(Window::OtherDebugger),
         Actor::Raise(..) | Actor::Withdraw(..) | Actor::Poll(_) | Actor::CheckSignals(_) => {
-            Window::EventsChange
+            Some(Window::EventsChange)
         }
-        _ => Window::ThreadEnds,
+        Actor::ExitThread(_)
+        | Actor::ExitThreadAndReuse(_)
+        | Actor::DestroyInterpreter(_)
+        | Actor::Finalize
+        | Actor::Unload(_)
+        | Actor::Exit
+        | Actor::Exec
+        | Actor::ReusePid => Some(Window::ThreadEnds),
+        Actor::StartThread(_)
+        | Actor::CreateInterpreter
+        | Actor::EndMain
+        | Actor::Switch(_)
+        | Actor::Fork => None,
     });
     window.min().unwrap_or(Window::MidWrite)
 }

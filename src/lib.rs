@@ -9,6 +9,7 @@
 //! | [`world`] | a fake process, faults, moves: what the engine sees |
 //! | [`oracle`] | the truth, and what must never happen |
 //! | [`sweep`] | the fault space of a scenario, completely |
+//! | [`explore`] | every interleaving of the target's moves |
 //! | [`blame`] | whether anybody could have known better |
 //! | [`finding`] | a run that should not be, kept |
 //! | [`run`] | one scenario, attempted and judged |
@@ -20,6 +21,7 @@
 pub mod blame;
 pub mod choice;
 pub mod corpus;
+pub mod explore;
 pub mod finding;
 #[cfg(target_os = "linux")]
 pub mod live;

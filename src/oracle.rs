@@ -133,6 +133,8 @@ pub struct Watch<'s> {
     broken: Vec<Broken>,
     /// The access under way.
     access: u32,
+    /// The accesses that changed a path, each with the number of scripts run by then.
+    path_written: Vec<(usize, u32)>,
     written: Option<ThreadKey>,
     landed: bool,
     armed: bool,
@@ -150,6 +152,7 @@ impl<'s> Watch<'s> {
             others: process.threads().filter_map(|live| process.armed(live.key)).collect(),
             broken: Vec::new(),
             access: 0,
+            path_written: Vec::new(),
             written: None,
             landed: false,
             armed: false,
@@ -160,6 +163,16 @@ impl<'s> Watch<'s> {
 
     fn breaks(&mut self, what: Violation) {
         self.broken.push(Broken { access: self.access, what });
+    }
+
+    /// What was seen so far, as far as the judgement depends on it, for telling states of an
+    /// exploration apart.
+    pub(crate) fn state(&self) -> u64 {
+        let flags = [self.landed, self.armed, self.flag_meant, self.is_dead];
+        let flags = flags.iter().fold(0, |sum, flag| sum << 1 | u64::from(*flag));
+        let written = self.written.map_or(0, |key| 1 + u64::from(key.0));
+        let counts = (self.others.len() as u64) << 8 | (self.broken.len() as u64) << 16;
+        flags | counts | written << 32
     }
 
     /// The attacher is killed: it reports nothing any more, and what it did must do no harm.
@@ -198,7 +211,10 @@ impl<'s> Watch<'s> {
         let end = at.checked_add(last as u64).unwrap_or(at);
         let within = last == 0 || process.place(end) == place;
         match place {
-            Place::Path(key) if within => self.wrote_to(key),
+            Place::Path(key) if within => {
+                self.path_written.push((process.runs().len(), self.access));
+                self.wrote_to(key);
+            }
             Place::Pending(key) if within => self.setting_flag(process, key, bytes),
             Place::Breaker(key) if within => self.setting_breaker(key, bytes, before),
             _ => self.breaks(Violation::StrayWrite { at, len: bytes.len() }),
@@ -242,8 +258,8 @@ impl<'s> Watch<'s> {
         moved: bool,
     ) -> Vec<Broken> {
         let mut broken = self.broken.clone();
+        broken.extend(self.judge_runs(process, accesses + 1));
         let mut breaks = |what| broken.push(Broken { access: accesses + 1, what });
-        self.judge_runs(process).into_iter().for_each(&mut breaks);
         if accesses > ACCESSES_MAX {
             breaks(Violation::TooManyAccesses(accesses));
         }
@@ -273,13 +289,16 @@ impl<'s> Watch<'s> {
         broken
     }
 
-    /// Whatever the target ran since is the script, or what somebody else asked it to run.
-    fn judge_runs(&self, process: &Process) -> Option<Violation> {
-        let runs = process.runs().iter().skip(self.runs_before);
-        let foreign = runs
-            .map(|run| &run.path)
-            .find(|path| *path != self.script && !self.others.contains(path));
-        foreign.map(|path| Violation::ForeignPath(path.clone()))
+    /// Whatever the target ran since is the script, or what somebody else asked it to run. A path
+    /// that nobody asked for was made by whoever wrote to it last before it ran.
+    fn judge_runs(&self, process: &Process, end: u32) -> Option<Broken> {
+        let runs = process.runs().iter().enumerate().skip(self.runs_before);
+        let (nth, run) = runs
+            .into_iter()
+            .find(|(_, run)| run.path != self.script && !self.others.contains(&run.path))?;
+        let before = self.path_written.iter().rev().find(|(runs, _)| *runs <= nth);
+        let access = before.map_or(end, |(_, access)| *access);
+        Some(Broken { access, what: Violation::ForeignPath(run.path.clone()) })
     }
 
     /// A success must be true of exactly the thread that is reported.
@@ -288,7 +307,8 @@ impl<'s> Watch<'s> {
         let mut runs = process.runs().iter().skip(self.runs_before);
         let ran = runs.find(|run| run.thread == key && run.path == self.script);
         let live = process.thread(key);
-        let armed = live.is_some_and(|live| self.is_armed(process, &live));
+        let armed = live
+            .is_some_and(|live| self.is_armed(process, &live) && process.allows(live.interpreter));
         if !armed && ran.is_none() {
             return Some(Violation::FalseSuccess);
         }

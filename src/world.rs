@@ -179,11 +179,12 @@ impl<'w, C: Chooser> World<'w, C> {
 
     /// Whether the run is to go on.
     fn arrive(&mut self) -> bool {
-        let World { chooser, process, moved, lasting, .. } = self;
+        let World { chooser, process, moved, lasting, watch, .. } = self;
         chooser.arrive(|| {
             let moves = moved.iter().fold(0, |sum, done| sum << 16 | *done as u128);
             let lasts = lasting.as_ref().map_or(0, |kind| 1 + ordinal(kind));
-            process.fingerprint() ^ (moves << 8 | lasts).wrapping_mul(ODD)
+            let seen = u128::from(watch.state()) << 64;
+            process.fingerprint() ^ (moves << 8 | lasts).wrapping_add(seen).wrapping_mul(ODD)
         })
     }
 

@@ -56,9 +56,9 @@ impl Digest {
     }
 }
 
-/// States that were left before.
+/// States by their hashes.
 #[expect(clippy::disallowed_types, reason = "looked up by hashes, and never gone through")]
-type Visited = std::collections::HashSet<u128, BuildHasherDefault<Itself>>;
+type States = std::collections::HashMap<u128, u32, BuildHasherDefault<Itself>>;
 
 /// A hash needs no hashing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,6 +73,10 @@ impl Hasher for Itself {
         let (words, _) = bytes.as_chunks::<8>();
         self.0 = words.first().map_or(0, |word| u64::from_le_bytes(*word));
     }
+
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64;
+    }
 }
 
 /// A decision on the way: what was chosen, and what else there is.
@@ -81,6 +85,26 @@ struct Decision {
     open: Open,
     choice: u32,
     options: u32,
+}
+
+/// A state, at the arrival at an access.
+#[derive(Clone, Debug, Default)]
+struct State {
+    /// How many accesses come before it.
+    depth: u32,
+    /// The states that follow, one for each choice that leads there.
+    next: Vec<u32>,
+    /// Runs that end before another access, and those of them that go wrong.
+    ends: Futures,
+}
+
+/// How many runs there are from some state on, each told from every other by its choices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Futures {
+    /// All of them.
+    pub all: u128,
+    /// Those that go wrong.
+    pub wrong: u128,
 }
 
 /// Goes through every list of choices.
@@ -92,7 +116,12 @@ pub struct Exhaustive {
     faults_max: u32,
     faults: u32,
     seen: Digest,
-    visited: Option<Visited>,
+    known: Option<States>,
+    /// The graph of states; the first is where every run begins.
+    states: Vec<State>,
+    /// The states that this run has gone through.
+    path: Vec<u32>,
+    depth: usize,
     is_over: bool,
     /// Runs that were cut short.
     cut: u64,
@@ -110,16 +139,28 @@ impl Exhaustive {
             faults_max,
             faults: 0,
             seen: Digest::default(),
-            visited: pruned.then(Visited::default),
+            known: pruned.then(States::default),
+            states: vec![State::default()],
+            path: vec![0],
+            depth: 0,
             is_over: false,
             cut: 0,
             has_diverged: false,
         }
     }
 
-    /// Prepares the next run; `false` when there is none left.
-    pub fn next_run(&mut self) -> bool {
-        self.cut += u64::from(self.is_over);
+    /// Ends the run under way, which went wrong or did not, and prepares the next one; `false` when
+    /// there is none left.
+    pub fn next_run(&mut self, wrong: bool) -> bool {
+        if self.is_over {
+            self.cut += 1;
+        } else {
+            // Beyond this run's own depth the path is still that of the run before.
+            let last = self.path.get(self.depth).copied().unwrap_or(0);
+            let ends = &mut self.states[last as usize].ends;
+            ends.all += 1;
+            ends.wrong += u128::from(wrong);
+        }
         while let Some(last) = self.way.last_mut() {
             last.choice += 1;
             if last.choice < last.options {
@@ -135,10 +176,12 @@ impl Exhaustive {
         self.position = 0;
         self.faults = 0;
         self.seen = Digest::default();
+        self.depth = 0;
         self.is_over = false;
     }
 
-    /// Whether the run under way was cut short: what comes out of it means nothing.
+    /// Whether the run under way was cut short: what comes out of it means nothing, since another
+    /// run has been in the same state, with the same promises broken on the way.
     #[must_use]
     pub const fn was_cut(&self) -> bool {
         self.is_over
@@ -157,10 +200,27 @@ impl Exhaustive {
         self.has_diverged
     }
 
-    /// Different states so far; 0 where they are not told apart.
+    /// Different states so far; one where they are not told apart.
     #[must_use]
     pub fn states(&self) -> u64 {
-        self.visited.as_ref().map_or(0, |visited| visited.len() as u64)
+        self.states.len() as u64
+    }
+
+    /// How many runs there are in all, as if none had been cut: counted as ways through the graph
+    /// of states, when everything has been gone through.
+    #[must_use]
+    pub fn futures(&self) -> Futures {
+        let mut order: Vec<usize> = (0..self.states.len()).collect();
+        order.sort_by_key(|state| std::cmp::Reverse(self.states[*state].depth));
+        let mut futures = vec![Futures::default(); self.states.len()];
+        for state in order {
+            let State { next, ends, .. } = &self.states[state];
+            futures[state] = next.iter().fold(*ends, |sum, next| {
+                let more = futures[*next as usize];
+                Futures { all: sum.all + more.all, wrong: sum.wrong + more.wrong }
+            });
+        }
+        futures.first().copied().unwrap_or_default()
     }
 
     /// The choices of the run under way, as [`super::Recorded`] takes them.
@@ -168,6 +228,17 @@ impl Exhaustive {
     pub fn choices(&self) -> Vec<(u32, What, u32)> {
         let made = self.way.iter().filter(|decision| decision.choice != 0);
         made.map(|decision| (decision.open.access, decision.open.what, decision.choice)).collect()
+    }
+
+    /// The state that this hash stands for, and whether it is new.
+    fn state(&mut self, hash: u128) -> (u32, bool) {
+        let Some(known) = &mut self.known else { return (0, false) };
+        let next = self.states.len() as u32;
+        let state = *known.entry(hash).or_insert(next);
+        if state == next {
+            self.states.push(State { depth: self.depth as u32, ..State::default() });
+        }
+        (state, state == next)
     }
 }
 
@@ -189,7 +260,7 @@ impl Chooser for Exhaustive {
 
     #[inline]
     fn observe(&mut self, bytes: &[u8]) {
-        if self.visited.is_some() {
+        if self.known.is_some() {
             self.seen.bytes(bytes);
         }
     }
@@ -197,16 +268,82 @@ impl Chooser for Exhaustive {
     /// On the way that was gone before, states are known because it was gone before.
     #[inline]
     fn arrive(&mut self, world: impl FnOnce() -> u128) -> bool {
-        if self.position < self.way.len() || self.is_over {
+        self.depth += 1;
+        if self.position < self.way.len() || self.is_over || self.known.is_none() {
             return !self.is_over;
         }
-        let Some(visited) = &mut self.visited else { return true };
-        let mut state = self.seen;
+        let mut hash = self.seen;
         let world = world();
-        state.word(world as u64);
-        state.word((world >> 64) as u64);
-        state.word(u64::from(self.faults));
-        self.is_over = !visited.insert(state.value());
-        !self.is_over
+        hash.word(world as u64);
+        hash.word((world >> 64) as u64);
+        hash.word(u64::from(self.faults) << 32 | self.depth as u64);
+        let (state, is_new) = self.state(hash.value());
+        self.path.truncate(self.depth);
+        let from = self.path[self.depth - 1] as usize;
+        self.states[from].next.push(state);
+        self.path.push(state);
+        self.is_over = !is_new;
+        is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use softdock_attach::Site;
+
+    use super::*;
+    use crate::choice::Shape;
+
+    /// Two accesses, two movers that may each move once, in any order, before either access. The
+    /// engine sees nothing; only who has moved is the state.
+    fn run(chooser: &mut Exhaustive) {
+        let mut moved: Vec<u32> = Vec::new();
+        for access in 1..=2 {
+            let state = moved.iter().fold(0, |sum, mover| sum | 1_u128 << mover);
+            if !chooser.arrive(|| state) {
+                return;
+            }
+            loop {
+                let ready: Vec<u32> = (1..=2).filter(|mover| !moved.contains(mover)).collect();
+                if ready.is_empty() {
+                    break;
+                }
+                let (site, shape, what) = (Site::Verify, Shape::Ask, What::Mover);
+                let open = Open { access, site, hit: access, shape, what };
+                match chooser.choose(open, ready.len() as u32 + 1) {
+                    0 => break,
+                    nth => moved.push(ready[nth as usize - 1]),
+                }
+            }
+        }
+    }
+
+    fn explore(pruned: bool) -> (u64, Exhaustive) {
+        let mut chooser = Exhaustive::new(0, pruned);
+        let mut runs = 0;
+        loop {
+            run(&mut chooser);
+            runs += 1;
+            if !chooser.next_run(false) {
+                return (runs, chooser);
+            }
+        }
+    }
+
+    #[test]
+    fn every_list_is_gone_through_once() {
+        // Each mover before access 1, before access 2, or never; where both move before the same
+        // access, in either order.
+        let (runs, chooser) = explore(false);
+        assert_eq!((runs, chooser.cut(), chooser.has_diverged()), (9 + 2, 0, false));
+    }
+
+    #[test]
+    fn what_was_cut_is_counted_all_the_same() {
+        let (runs, chooser) = explore(true);
+        assert_eq!(chooser.futures(), Futures { all: 11, wrong: 0 });
+        // The start; access 1; access 2 after nobody, either, or both have moved.
+        assert_eq!(chooser.states(), 1 + 1 + 4);
+        assert!(runs - chooser.cut() < 11, "{runs} runs, {} of them cut", chooser.cut());
     }
 }

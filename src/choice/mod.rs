@@ -25,7 +25,7 @@ mod schedule;
 use softdock_attach::Site;
 
 pub use bytes::Bytes;
-pub use exhaustive::{Digest, Exhaustive};
+pub use exhaustive::{Digest, Exhaustive, Futures};
 pub use menu::{Classes, DENSE, DENSE_MAX, Menu, Prefixes};
 pub use random::{Draws, Random};
 pub use recorded::Recorded;

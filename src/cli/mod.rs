@@ -3,6 +3,7 @@
 mod attach;
 mod duration;
 mod explain;
+mod explore;
 mod inspect;
 #[cfg(target_os = "linux")]
 mod live;
@@ -44,6 +45,7 @@ enum Command {
     Run(run::Args),
     Sweep(sweep::Args),
     Merge(sweep::MergeArgs),
+    Explore(explore::Args),
     Inspect(inspect::Args),
     Attach(attach::Args),
     Explain(explain::Args),
@@ -83,6 +85,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Merge(args) => sweep::merge(&args),
+        Command::Explore(args) => explore::explore(&args),
         Command::Inspect(args) => live::inspect(&args),
         Command::Attach(args) => live::attach(&args),
         Command::Explain(args) => explain::run(&args),

@@ -1,12 +1,14 @@
 //! How long work shows itself: a bar on the terminal, nothing elsewhere; and Ctrl-C, which ends it
 //! and keeps what is done.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use softdock::finding::Finding;
 
 /// Work under way.
 pub(crate) struct Progress {
@@ -39,9 +41,17 @@ impl Progress {
         self.bar.set_message(format!("{runs} attaches"));
     }
 
-    /// Prints a message above the bar.
-    pub(crate) fn message(&self, text: &str) {
-        self.bar.suspend(|| super::output::message(text));
+    /// Saves a finding before anything else happens, and tells of it above the bar.
+    pub(crate) fn found(&self, folder: &Path, finding: &Finding) {
+        let Finding { schedule, broken, .. } = finding;
+        let told = match finding.save(folder) {
+            Ok(path) => format!("repeat it with: softdock replay {}", path.display()),
+            Err(error) => {
+                format!("it cannot be saved in {}: {error}\n{schedule}", folder.display())
+            }
+        };
+        let message = format!("FOUND in {}: {}\n  {told}", schedule.scenario, broken.join("; "));
+        self.bar.suspend(|| super::output::message(&message));
     }
 
     pub(crate) fn goes_on(&self) -> bool {

@@ -162,15 +162,7 @@ impl Watcher for Watch {
     }
 
     fn found(&self, finding: Finding) {
-        let Finding { schedule, broken, .. } = &finding;
-        let told = match finding.save(&self.folder) {
-            Ok(path) => format!("repeat it with: softdock replay {}", path.display()),
-            Err(error) => {
-                format!("it cannot be saved in {}: {error}\n{schedule}", self.folder.display())
-            }
-        };
-        let message = format!("FOUND in {}: {}\n  {told}", schedule.scenario, broken.join("; "));
-        self.progress.message(&message);
+        self.progress.found(&self.folder, &finding);
     }
 
     fn goes_on(&self) -> bool {

@@ -64,7 +64,7 @@ pub struct Totals {
 
 /// A quiet run that moves more bytes than these takes a hundred times as long as others: only
 /// single faults are tried then.
-pub const HEAVY_BYTES: u64 = 128 * 1024;
+const HEAVY_BYTES: u64 = 128 * 1024;
 
 impl Totals {
     /// Whether these are too many bytes to be gone through at depth, or bit by bit.
@@ -153,6 +153,31 @@ impl Tally {
         self.most_accesses = self.most_accesses.max(run.accesses);
         self.most_bytes = self.most_bytes.max(run.bytes);
         self.largest = self.largest.max(run.largest as u64);
+    }
+
+    /// How often each outcome came out, in words.
+    #[must_use]
+    pub fn outcomes(&self) -> String {
+        let came = Outcome::ALL.iter().zip(self.outcomes).filter(|(_, count)| *count > 0);
+        let came: Vec<String> =
+            came.map(|(outcome, count)| format!("{} {count}", outcome.name())).collect();
+        came.join(", ")
+    }
+
+    /// What it comes to, in words.
+    #[must_use]
+    pub fn verdict(&self) -> String {
+        let mut verdict = match self.findings {
+            0 => "no promise was broken".to_owned(),
+            count => format!("NOT CLEAN: {count} findings"),
+        };
+        if !self.excused.is_empty() {
+            verdict.push_str(" that anybody could have kept");
+        }
+        for (window, count) in &self.excused {
+            verdict.push_str(&format!("; {count} excused ({window})"));
+        }
+        verdict
     }
 
     /// Takes note of an excused run.
@@ -298,8 +323,7 @@ impl fmt::Display for Certificate {
         if !self.is_complete() {
             writeln!(f, "  INCOMPLETE      {} of {} pieces of work done", self.done, self.pieces)?;
         }
-        let verdict = if tally.findings == 0 { "no promise was broken" } else { "NOT CLEAN" };
-        writeln!(f, "  verdict         {verdict}{}", Excused(&tally))
+        writeln!(f, "  verdict         {}", tally.verdict())
     }
 }
 
@@ -313,25 +337,6 @@ impl fmt::Display for Part {
         if *looks > 0 {
             write!(f, ", {looks} runs to see what follows")?;
         }
-        let came = Outcome::ALL.iter().zip(tally.outcomes).filter(|(_, count)| *count > 0);
-        let came: Vec<String> =
-            came.map(|(outcome, count)| format!("{} {count}", outcome.name())).collect();
-        writeln!(f, "\n  {:<15} {}", "", came.join(", "))
-    }
-}
-
-/// What was excused, if anything.
-pub(crate) struct Excused<'t>(pub(crate) &'t Tally);
-
-impl fmt::Display for Excused<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { excused, findings, .. } = self.0;
-        if *findings > 0 {
-            write!(f, ": {findings} findings")?;
-        }
-        for (window, count) in excused {
-            write!(f, "; {count} excused ({window})")?;
-        }
-        Ok(())
+        writeln!(f, "\n  {:<15} {}", "", tally.outcomes())
     }
 }

@@ -6,11 +6,9 @@
 //! the path. Both are read back before the flag is set, because from then on the target
 //! may run it: CPython takes a pending request at *any* event of the thread, and in every call
 //! that checks for signals, without looking at the breaker bit. Setting the flag is the point of
-//! commitment. The breaker is read and written as one byte, so that the target's instrumentation
+//! commitment. The breaker is written as one byte, so that the target's instrumentation
 //! version in the bytes above is not touched; what the target sets between our read and our write
 //! is lost, in a window of that one access.
-
-use softdock_process::{ErrorKind, ProcessMemory};
 
 use crate::attempt::{Attempt, Step, Stop, Target, is_about_memory};
 use crate::layout::Proof;
@@ -125,9 +123,9 @@ impl<H: Host> Attempt<'_, H> {
         if let Err(error) = self.host.write(plan.pending_at, &PENDING_SET.to_le_bytes()) {
             return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
         }
-        match self.set_breaker_bit(plan) {
+        match self.set_breaker_bit(target, plan) {
             Ok(()) => Ok(()),
-            Err(kind) => self.fail_and_undo(target, plan, Reason::Memory(kind)),
+            Err(reason) => self.fail_and_undo(target, plan, reason),
         }
     }
 
@@ -151,14 +149,25 @@ impl<H: Host> Attempt<'_, H> {
         self.fail_and_undo(target, plan, reason)
     }
 
-    /// Sets the one bit, keeping the others as they are now.
-    pub(crate) fn set_breaker_bit(&mut self, plan: &RemoteWritePlan) -> Result<(), ErrorKind> {
+    /// Sets the one bit, keeping the others as they are now. The whole state is read for it, not
+    /// the byte alone: the thread may have ended since the flag was set, and then the byte is
+    /// somebody else's (`race/thread-exits`).
+    pub(crate) fn set_breaker_bit(
+        &mut self,
+        target: &Target,
+        plan: &RemoteWritePlan,
+    ) -> Result<(), Reason> {
         self.at(Site::ReadEvalBreaker);
-        let mut byte = [0];
-        self.host.read(plan.breaker_at, &mut byte).map_err(|error| error.kind)?;
-        let [events] = byte;
+        let before = self.state(&target.layout).mark();
+        let read = self.read_state(target.thread, &target.layout);
+        read.map_err(|error| Reason::Memory(error.kind))?;
+        let state = self.state(&target.layout);
+        let Some(breaker) = state.eval_breaker().filter(|_| state.mark() == before) else {
+            return Err(Reason::Thread(ThreadVerdict::BadStatus));
+        };
+        let [events, ..] = breaker.to_le_bytes();
         self.at(Site::WriteEvalBreaker);
-        let byte = [events | EVAL_PLEASE_STOP];
-        ProcessMemory::write(self.host, plan.breaker_at, &byte).map_err(|error| error.kind)
+        let written = self.host.write(plan.breaker_at, &[events | EVAL_PLEASE_STOP]);
+        written.map_err(|error| Reason::Memory(error.kind))
     }
 }

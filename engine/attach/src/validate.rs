@@ -3,6 +3,7 @@
 
 use softdock_process::{Address, ErrorKind, MemoryError};
 
+use crate::attempt::Target;
 use crate::layout::{NativeField, ThreadFields};
 use crate::words::{slice, u32_at, u64_at};
 
@@ -197,6 +198,13 @@ impl State<'_> {
             }
             () => ThreadVerdict::Ok,
         }
+    }
+
+    /// Whether it is still that of the target's thread, and that one lives.
+    pub(crate) fn is_of(&self, target: &Target) -> bool {
+        self.interpreter() == target.interpreter.at
+            && self.native() == Some(target.native)
+            && self.is_live()
     }
 
     /// What tells this thread state from any other, now or later in the same memory.

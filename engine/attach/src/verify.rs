@@ -106,7 +106,7 @@ impl<H: Host> Attempt<'_, H> {
 
     fn set_bit_again(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<Reading> {
         // A bit that does not stay is a matter of latency only: the request itself is in place.
-        let _ = self.set_breaker_bit(plan);
+        let _ = self.set_breaker_bit(target, plan);
         self.at(Site::Verify);
         self.settled_reading_or_undo(target, plan)
     }
@@ -120,9 +120,7 @@ impl<H: Host> Attempt<'_, H> {
         let layout = &target.layout;
         self.read_state(target.thread, layout).map_err(|error| Reason::Memory(error.kind))?;
         let state = self.state(layout);
-        let same = state.interpreter() == target.interpreter.at
-            && state.native() == Some(target.native)
-            && state.is_live();
+        let same = state.is_of(target);
         let ours = state.path_buffer().is_some_and(|path| path.starts_with(&plan.path));
         let breaker = state.eval_breaker().unwrap_or(0) & u64::from(EVAL_PLEASE_STOP);
         Ok(match (state.pending(), ours) {
@@ -202,22 +200,27 @@ impl<H: Host> Attempt<'_, H> {
         path_at: Address,
     ) -> Result<bool, Left> {
         let _ = self.host.write(path_at, &[0]);
-        let before = self.read_flag(target);
-        if let Err(Reason::Thread(_)) = before {
-            // It has exited meanwhile: what lies there now is not ours to write to.
-            return Err(Left::Unknown);
-        }
+        let before = self.look_at_flag(target)?;
+        let mut now = before;
         for _ in 0..DISARM_TRIES {
             let _ = self.host.write(pending_at, &PENDING_NONE.to_le_bytes());
-            if let Ok((PENDING_NONE, _)) = self.read_flag(target) {
-                return Ok(matches!(before, Ok((PENDING_NONE, _))));
+            now = self.look_at_flag(target)?;
+            if now.0 == PENDING_NONE {
+                return Ok(before.0 == PENDING_NONE);
             }
         }
-        match self.read_flag(target) {
-            Ok((PENDING_SET, false)) => Err(Left::Armed),
-            Ok(_) => Err(Left::Nothing),
-            Err(_) => Err(Left::Unknown),
-        }
+        if now == (PENDING_SET, false) { Err(Left::Armed) } else { Err(Left::Nothing) }
+    }
+
+    /// The flag, and whether the path is empty, looked at between any two writes; a failed access
+    /// is repeated once. A thread that has ended, or been followed by another in the same memory,
+    /// is not written to any more (`race/thread-exits`).
+    fn look_at_flag(&mut self, target: &Target) -> Result<(u32, bool), Left> {
+        let flag = match self.read_flag(target) {
+            Err(Reason::Memory(_)) => self.read_flag(target),
+            looked => looked,
+        };
+        flag.map_err(|_| Left::Unknown)
     }
 
     /// The flag, and whether the path is empty, so that nothing would run; of a live thread only.
@@ -225,7 +228,7 @@ impl<H: Host> Attempt<'_, H> {
         let layout = &target.layout;
         self.read_state(target.thread, layout).map_err(|error| Reason::Memory(error.kind))?;
         let state = self.state(layout);
-        if !state.is_live() {
+        if !state.is_of(target) {
             return Err(Reason::Thread(ThreadVerdict::BadStatus));
         }
         let empty = state.path_buffer().is_some_and(|path| path.first() == Some(&0));

@@ -102,7 +102,7 @@ impl Process {
     /// Takes up a request, if there is one and the interpreter allows it. Any other value than 1
     /// in either word means no, and stays.
     fn serve(&mut self, live: &LiveThread, trigger: Trigger) -> Result<Option<usize>, MoveError> {
-        if live.pending.len == 0 || !self.allows(live.interpreter)? {
+        if live.pending.len == 0 || !self.ask_policy(live.interpreter)? {
             return Ok(None);
         }
         if self.load_u32(live.pending.at)? != 1 {
@@ -131,7 +131,7 @@ impl Process {
         Ok(Some(self.runs.len() - 1))
     }
 
-    fn allows(&mut self, id: i64) -> Result<bool, MoveError> {
+    fn ask_policy(&mut self, id: i64) -> Result<bool, MoveError> {
         let home = self.interpreter(id).ok_or(MoveError::NoInterpreter(id))?.at;
         match self.form.layout.interpreter.enabled {
             Some(enabled) => Ok(self.load_u32(crate::process::offset(home, enabled))? == 1),

@@ -196,6 +196,14 @@ impl Process {
         armed.then(|| self.path(&live).unwrap_or_default())
     }
 
+    /// Whether this interpreter takes up requests at all, by the word in its memory.
+    #[must_use]
+    pub fn allows(&self, id: i64) -> bool {
+        let policy = self.form.layout.interpreter.enabled;
+        let at = self.interpreter(id).zip(policy).map(|(home, policy)| offset(home.at, policy));
+        at.is_some_and(|at| self.memory.peek_u32(at) == Ok(1))
+    }
+
     /// The scripts it took up, in order.
     #[must_use]
     pub fn runs(&self) -> &[ScriptRun] {

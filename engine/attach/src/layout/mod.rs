@@ -408,7 +408,10 @@ impl Head {
                 ..self.thread
             },
         };
-        if layout.thread.written_overlaps_links() { Err(LayoutFault::Overlap) } else { Ok(layout) }
+        if layout.thread.written_overlaps_links() || layout.interpreter.policy_overlaps_links() {
+            return Err(LayoutFault::Overlap);
+        }
+        Ok(layout)
     }
 }
 
@@ -416,6 +419,16 @@ impl Layout {
     /// Whether another layout reads and writes the same fields, wherever its table was found.
     fn is_same_as(&self, other: &Layout) -> bool {
         Layout { table_bytes: other.table_bytes, in_order: other.in_order, ..*self } == *other
+    }
+}
+
+impl InterpreterFields {
+    /// Whether the policy word is told to lie where the walk reads something else: the id of the
+    /// first sub-interpreter would read as "allowed" (`refuse/policy-offset-on-the-id.ron`).
+    fn policy_overlaps_links(&self) -> bool {
+        let links = [self.id, self.next, self.threads_head, self.threads_main];
+        let overlaps = |policy| links.iter().any(|&at| support::overlap((policy, 4), (at, 8)));
+        self.remote_debugging_enabled.is_some_and(overlaps)
     }
 }
 

@@ -1,0 +1,169 @@
+//! `softdock explore`: every interleaving of a scenario's moves with the accesses of the engine, and
+//! its certificate.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use softdock::blame::Window;
+use softdock::corpus::{self, Entry};
+use softdock::explore::{Exploration, Explore};
+use softdock::finding::Finding;
+use softdock::report::Line;
+use softdock::scenario::{Attach, Mistake, Scenario};
+use softdock::sweep::Tally;
+
+use super::progress::Progress;
+use super::{Exit, Format, output};
+
+/// Let the target do what it may at every possible moment, and certify what came out.
+///
+/// The moves that a scenario lists in `moves` are made before, between and after all accesses of
+/// the engine, in every possible way. States that were left before are not entered again; small
+/// cases are gone through one by one as well, and must come to the same. A promise that was broken
+/// although no reader could have known better is excused, counted, and named.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  softdock explore                                    everything below scenarios/race
+  softdock explore scenarios/race/thread-exits.ron    one scenario, its whole certificate
+  softdock explore --faults 1                         and all of that with every single fault")]
+pub(crate) struct Args {
+    /// Scenario files, or folders of them; those without `moves` are left out.
+    #[arg(default_value = "scenarios/race")]
+    paths: Vec<PathBuf>,
+
+    /// At most so many honest and silent faults in a run besides.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1))]
+    faults: u32,
+
+    /// Enter states that were left before all the same.
+    #[arg(long)]
+    unpruned: bool,
+
+    /// Where findings are written.
+    #[arg(long, value_name = "FOLDER", default_value = "target/softdock")]
+    out: PathBuf,
+
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// The body of a line of JSON.
+#[derive(Serialize)]
+struct Told<'e> {
+    clean: bool,
+    certificate: &'e Exploration,
+}
+
+pub(crate) fn explore(args: &Args) -> Exit {
+    let entries = match read(&args.paths) {
+        Ok(entries) if !entries.is_empty() => entries,
+        Ok(_) => return usage("softdock: no scenario with `moves` below these paths"),
+        Err(mistake) => return usage(&mistake.to_string()),
+    };
+    let progress = match Progress::new(entries.len()) {
+        Ok(progress) => progress,
+        Err(error) => return usage(&format!("softdock: signals cannot be listened to: {error}")),
+    };
+    let mut explorations = Vec::new();
+    for entry in &entries {
+        match explore_one(entry, args, &progress) {
+            Ok(exploration) => explorations.push(exploration),
+            Err(mistake) => return usage(&mistake.to_string()),
+        }
+        if !progress.goes_on() {
+            break;
+        }
+    }
+    progress.finish();
+    conclude(&explorations, args)
+}
+
+fn read(paths: &[PathBuf]) -> Result<Vec<Entry>, Mistake> {
+    let files = corpus::find(paths)?;
+    let entries = files.iter().map(|(path, name)| corpus::load(path, name));
+    let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
+    entries.retain(|entry| !attach(entry).moves.is_empty());
+    Ok(entries)
+}
+
+fn attach(entry: &Entry) -> &Attach {
+    let Scenario::Attach(attach) = &entry.scenario;
+    attach
+}
+
+fn explore_one(entry: &Entry, args: &Args, progress: &Progress) -> Result<Exploration, Mistake> {
+    let mut stage = entry.stage()?;
+    let folder = args.out.join("findings");
+    let told = Cell::new(0);
+    let found = |finding: Finding| {
+        // The first few tell what is wrong; a thousand more do not tell it better.
+        told.set(told.get() + 1);
+        if told.get() <= FINDINGS_TOLD {
+            progress.found(&folder, &finding);
+        }
+    };
+    let explore = Explore { name: &entry.name, faults: args.faults, unpruned: args.unpruned };
+    let exploration = explore.run(&mut stage, &found, &|| progress.goes_on());
+    progress.did(exploration.tally.runs + exploration.cut);
+    Ok(exploration)
+}
+
+/// Findings of one scenario that are saved and told.
+const FINDINGS_TOLD: u32 = 20;
+
+fn usage(message: &str) -> Exit {
+    output::message(message);
+    Exit::Usage
+}
+
+fn conclude(explorations: &[Exploration], args: &Args) -> Exit {
+    let mut total = Tally::default();
+    let (mut schedules, mut bad) = (0, 0);
+    for exploration in explorations {
+        let is_clean = exploration.is_clean();
+        bad += usize::from(!is_clean);
+        schedules += exploration.schedules;
+        total += &exploration.tally;
+        match args.format {
+            Format::Json => {
+                let told = Told { clean: is_clean, certificate: exploration };
+                output::json(&Line::new("explore", told));
+            }
+            Format::Text if explorations.len() == 1 => output::result(&exploration.to_string()),
+            Format::Text => output::result(&line(exploration)),
+        }
+    }
+    let scenarios = explorations.len();
+    let text = format!(
+        "{scenarios} scenarios: {schedules} interleavings by {} runs; {}",
+        total.runs,
+        total.verdict()
+    );
+    match args.format {
+        Format::Text => output::result(&format!("{text}\n{}", windows(&total))),
+        Format::Json => output::message(&text),
+    }
+    if bad > 0 { Exit::Finding } else { Exit::AsAsked }
+}
+
+fn line(exploration: &Exploration) -> String {
+    let Exploration { scenario, schedules, tally, .. } = exploration;
+    let verdict = match (tally.findings, exploration.is_clean()) {
+        (0, true) => output::styled(output::GOOD, "clean"),
+        (0, false) => output::styled(output::WARN, "incomplete"),
+        (count, _) => output::styled(output::BAD, format!("{count} findings")),
+    };
+    let excused: u64 = tally.excused.values().sum();
+    let excused = if excused > 0 { format!(", {excused} excused") } else { String::new() };
+    format!("{scenario:<48} {schedules:>12} {verdict}{excused}")
+}
+
+/// What was excused, and why.
+fn windows(total: &Tally) -> String {
+    let windows = total.excused.keys().filter_map(|name| Window::from_name(name));
+    let told = windows.map(|window| format!("{window}\n{}\n", output::wrapped(window.about())));
+    told.collect()
+}

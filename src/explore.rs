@@ -1,0 +1,157 @@
+//! Every interleaving of what the target may do by itself with the accesses of the engine, and the
+//! product of all that with every single fault.
+//!
+//! A scenario's `moves` say what may happen; the engine is the real one. States that were left
+//! before are not entered again (see [`Exhaustive`]), and the runs that this saves are counted all
+//! the same, as ways through the graph of states. Small cases are also gone through one by one:
+//! both must come to the same numbers.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use crate::blame::{Blame, blame};
+use crate::choice::{Classes, Exhaustive, Menu, Prefixes};
+use crate::finding::Finding;
+use crate::run::Stage;
+use crate::sweep::Tally;
+use crate::trace::Trace;
+
+/// At most so many interleavings are also gone through one by one.
+const ONE_BY_ONE_MAX: u128 = 50_000;
+
+/// What an exploration has proved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exploration {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// At most so many faults in a run.
+    pub faults: u32,
+    /// How many different runs there are, and how many of them break a promise that nobody could
+    /// have kept, or that the engine could.
+    pub schedules: u64,
+    /// Those that break a promise.
+    pub broken: u64,
+    /// Different states of world and engine.
+    pub states: u64,
+    /// Runs that were cut short at a state that was left before.
+    pub cut: u64,
+    /// Runs when every schedule was gone through by itself, where they were few enough.
+    pub one_by_one: Option<u64>,
+    /// Whether everything was gone through.
+    pub complete: bool,
+    /// What came out of the runs that were not cut.
+    pub tally: Tally,
+}
+
+/// What is to be explored.
+#[derive(Clone, Copy, Debug)]
+pub struct Explore<'e> {
+    /// Name of the scenario.
+    pub name: &'e str,
+    /// At most so many faults in a run.
+    pub faults: u32,
+    /// Whether states that were left before are entered again all the same.
+    pub unpruned: bool,
+}
+
+impl Explore<'_> {
+    /// Goes through everything that may happen in this scenario.
+    pub fn run(
+        &self,
+        stage: &mut Stage<'_>,
+        found: &dyn Fn(Finding),
+        goes_on: &dyn Fn() -> bool,
+    ) -> Exploration {
+        let mut exploration = self.explore(stage, !self.unpruned, found, goes_on);
+        let is_small = u128::from(exploration.schedules) <= ONE_BY_ONE_MAX;
+        if exploration.complete && is_small && !self.unpruned {
+            let again = self.explore(stage, false, &|_| {}, goes_on);
+            exploration.one_by_one = Some(again.schedules);
+            exploration.complete &= again.complete;
+        }
+        exploration
+    }
+
+    fn explore(
+        &self,
+        stage: &mut Stage<'_>,
+        pruned: bool,
+        found: &dyn Fn(Finding),
+        goes_on: &dyn Fn() -> bool,
+    ) -> Exploration {
+        let classes = Classes { honest: true, silent: true, ..Classes::default() };
+        let menu = Menu::new(classes, Prefixes::Three, &[]);
+        let offered = (self.faults > 0).then_some(&menu);
+        let mut chooser = Exhaustive::new(self.faults, pruned);
+        let mut tally = Tally::default();
+        let complete = loop {
+            let run = stage.explore(offered, &mut chooser, Trace::off());
+            let wrong = !chooser.was_cut() && !run.violations.is_empty();
+            if !chooser.was_cut() {
+                tally.count(&run);
+            }
+            if wrong {
+                match blame(stage, &menu, &chooser.choices(), &run) {
+                    Blame::Excused(window) => tally.excuse(window),
+                    Blame::Ignored => {
+                        tally.findings += 1;
+                        found(Finding::new(self.name, run));
+                    }
+                }
+            }
+            let has_more = chooser.next_run(wrong);
+            if !has_more || !goes_on() {
+                break !has_more && !chooser.has_diverged();
+            }
+        };
+        let futures = chooser.futures();
+        Exploration {
+            scenario: self.name.into(),
+            faults: self.faults,
+            schedules: u64::try_from(futures.all).unwrap_or(u64::MAX),
+            broken: u64::try_from(futures.wrong).unwrap_or(u64::MAX),
+            states: chooser.states(),
+            cut: chooser.cut(),
+            one_by_one: None,
+            complete,
+            tally,
+        }
+    }
+}
+
+impl Exploration {
+    /// Whether everything was gone through, and nothing is wrong.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.complete && self.agrees() && self.tally.findings == 0
+    }
+
+    /// Whether the two ways of counting agree, where both were gone.
+    #[must_use]
+    pub fn agrees(&self) -> bool {
+        self.one_by_one.is_none_or(|runs| runs == self.schedules)
+    }
+}
+
+impl fmt::Display for Exploration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Exploration { scenario, faults, schedules, states, cut, tally, .. } = self;
+        let with = if *faults > 0 { ", each with every single fault" } else { "" };
+        writeln!(f, "certificate of {scenario}")?;
+        writeln!(f, "  interleavings   {schedules} in all{with}")?;
+        write!(f, "  gone through    {} runs over {states} states, {cut} more cut", tally.runs)?;
+        match self.one_by_one {
+            Some(runs) if self.agrees() => writeln!(f, "; {runs} one by one: the same")?,
+            Some(runs) => writeln!(f, "; {runs} ONE BY ONE")?,
+            None => writeln!(f)?,
+        }
+        if *faults > 0 {
+            writeln!(f, "  bound           reads stop short after 1 byte, half, or all but one")?;
+        }
+        writeln!(f, "  came out        {}", tally.outcomes())?;
+        if !self.complete {
+            writeln!(f, "  INCOMPLETE")?;
+        }
+        writeln!(f, "  verdict         {}", tally.verdict())
+    }
+}
