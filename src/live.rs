@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use softdock_attach::{Host, Report, Site, Wait};
-use softdock_live::Process;
+use softdock_live::{FreezeError, Frozen, Process};
 use softdock_process::{
     Address, Candidate, ErrorKind, Identity, MemoryError, MemoryRange, Modules, ProcessMemory,
     Threads,
@@ -119,6 +119,8 @@ pub struct LiveHost<'h> {
     waited: Duration,
     phases: Option<Vec<Phase>>,
     phase_began: Instant,
+    frozen: Option<Frozen>,
+    freeze_error: Option<FreezeError>,
 }
 
 impl<'h> LiveHost<'h> {
@@ -139,6 +141,8 @@ impl<'h> LiveHost<'h> {
             waited: Duration::ZERO,
             phases: None,
             phase_began: Instant::now(),
+            frozen: None,
+            freeze_error: None,
         }
     }
 
@@ -146,6 +150,12 @@ impl<'h> LiveHost<'h> {
     #[must_use]
     pub fn waited(&self) -> Duration {
         self.waited
+    }
+
+    /// Why the target could not be stopped, if it should have been and could not.
+    #[must_use]
+    pub fn freeze_error(&self) -> Option<&FreezeError> {
+        self.freeze_error.as_ref()
     }
 
     /// Notes what each step costs, from now on. Off by default: looking at the clock costs as much
@@ -199,6 +209,25 @@ impl Host for LiveHost<'_> {
         std::thread::sleep(pause(polls).min(left));
         self.waited = armed_at.elapsed();
         Wait::Again
+    }
+
+    fn freeze(&mut self) -> Result<(), ErrorKind> {
+        match self.process.freeze() {
+            Ok(frozen) => self.frozen = Some(frozen),
+            Err(error) => {
+                let kind = match &error {
+                    FreezeError::Gone { .. } => ErrorKind::Gone,
+                    _ => ErrorKind::Denied,
+                };
+                self.freeze_error = Some(error);
+                return Err(kind);
+            }
+        }
+        Ok(())
+    }
+
+    fn thaw(&mut self) {
+        self.frozen = None;
     }
 
     fn conclude(&mut self, report: &Report) {

@@ -266,8 +266,16 @@ fn config(scenario: &Attach, process: &Process) -> Result<Config, Unbuildable> {
     if let Some(warning) = warnings.first() {
         return Err(Unbuildable::new("variables", warning));
     }
-    let Settings { thread, interpreter, dry_run, allow_unproven, confirm, forced_thread, .. } =
-        &scenario.config;
+    let Settings {
+        thread,
+        interpreter,
+        dry_run,
+        allow_unproven,
+        confirm,
+        forced_thread,
+        freeze,
+        ..
+    } = &scenario.config;
     config.thread = match thread {
         ThreadSetting::Main => ThreadChoice::Main,
         ThreadSetting::Any => ThreadChoice::Any,
@@ -277,6 +285,7 @@ fn config(scenario: &Attach, process: &Process) -> Result<Config, Unbuildable> {
     config.write &= !dry_run;
     config.allow_unproven = *allow_unproven;
     config.confirm = *confirm;
+    config.freeze = *freeze;
     if let Some(place) = forced_thread {
         config.forced_thread = Some(address(process, place, "forced_thread")?);
     }

@@ -44,6 +44,7 @@ pub(crate) enum Question {
     IsThread(u64),
     MainThread,
     Identity,
+    Freeze,
 }
 
 /// What the system answered.
@@ -236,6 +237,7 @@ impl fmt::Display for Question {
             Question::Writable(nth) => write!(f, "for writable range {nth}"),
             Question::IsThread(native) => write!(f, "whether {native} is a thread"),
             Question::MainThread => f.write_str("for the main thread"),
+            Question::Freeze => f.write_str("to stop the target"),
             Question::Identity => f.write_str("which process this is"),
         }
     }

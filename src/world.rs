@@ -330,7 +330,7 @@ impl<'w, C: Chooser> World<'w, C> {
         let first = first.min(from.len());
         // A failure shows when the rest is written.
         let _ = self.land(at, &from[..first]);
-        if self.is_calm() {
+        if self.is_calm() || self.is_frozen {
             return first;
         }
         let threads: Vec<u64> = self.process.threads().map(|live| live.native).collect();
@@ -570,6 +570,23 @@ impl<C: Chooser> Host for World<'_, C> {
             }
             None => Wait::Deadline,
         }
+    }
+
+    /// A lie is a stop that did not stop.
+    fn freeze(&mut self) -> Result<(), ErrorKind> {
+        let kind = self.strike(Shape::Ask);
+        let frozen = kind.as_ref().and_then(Self::honest).map_or(Ok(true), Err);
+        self.is_frozen = frozen.is_ok() && kind != Some(FaultKind::LieAnswer);
+        match frozen {
+            Ok(_) => self.chooser.observe(&[1]),
+            Err(kind) => self.chooser.observe(kind.name().as_bytes()),
+        }
+        self.trace.asked((self.site, kind.as_ref()), Question::Freeze, || frozen.map(Into::into));
+        frozen.map(drop)
+    }
+
+    fn thaw(&mut self) {
+        self.is_frozen = false;
     }
 
     fn conclude(&mut self, _: &Report) {

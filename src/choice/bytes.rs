@@ -36,7 +36,7 @@ impl Chooser for Bytes<'_> {
             return 0;
         };
         let drawn = u64::from(u16::from_le_bytes([low, high]));
-        let choice = drawn * u64::from(options) >> 16;
+        let choice = (drawn * u64::from(options)) >> 16;
         u32::try_from(choice).unwrap_or(0)
     }
 }

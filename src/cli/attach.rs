@@ -55,6 +55,11 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
+    /// Stop all threads of the target while it is looked at for the last time and written to: for
+    /// some tens of microseconds, longer with many threads. Needs that no other debugger traces it.
+    #[arg(long)]
+    pub(crate) freeze: bool,
+
     /// Write even where the mapped file could not confirm the layout. At your own risk.
     #[arg(long)]
     pub(crate) allow_unproven: bool,

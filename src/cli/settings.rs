@@ -36,6 +36,7 @@ pub(crate) fn for_attach(args: &attach::Args) -> Config {
         thread: args.thread,
         interpreter: args.interpreter,
         allow_unproven: config.allow_unproven || args.allow_unproven,
+        freeze: args.freeze,
         confirm: !args.no_wait,
         verbose: config.verbose || args.verbose,
         ..config

@@ -78,6 +78,7 @@ impl<'a, H: Host> Attempt<'a, H> {
             }
         }
         self.concluded = true;
+        self.host.thaw();
         self.host.conclude(&self.report);
         core::mem::replace(&mut self.report, Report::new())
     }
@@ -184,6 +185,7 @@ impl<H: Host> Drop for Attempt<'_, H> {
             self.report.outcome = Outcome::Failed;
             self.report.reason = Some(Reason::Unexpected);
             self.report.left = crate::Left::Unknown;
+            self.host.thaw();
             self.host.conclude(&self.report);
         }
     }

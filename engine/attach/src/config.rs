@@ -56,6 +56,9 @@ pub struct Config {
     pub use_cache: bool,
     /// Use this thread state instead of looking for one. It is validated like any other.
     pub forced_thread: Option<Address>,
+    /// Stop the target while it is looked at for the last time and written to, which closes the
+    /// windows in which it could move between our last look and a write.
+    pub freeze: bool,
     /// After arming, wait for the target to take the script.
     pub confirm: bool,
     /// Ask for details that cost something to collect.
@@ -77,6 +80,7 @@ impl Default for Config {
             allow_export_fallback: false,
             use_cache: true,
             forced_thread: None,
+            freeze: false,
             confirm: false,
             verbose: false,
         }

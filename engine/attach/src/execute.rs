@@ -57,6 +57,16 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
+    /// Stops the target for what follows, where that is asked for.
+    pub(crate) fn freeze(&mut self) -> Step<()> {
+        self.at(Site::Recheck);
+        if !self.config.freeze {
+            return Ok(());
+        }
+        let frozen = self.host.freeze();
+        self.asked(frozen)
+    }
+
     /// Looks at everything once more and demands that nothing has moved: the process, the lists,
     /// the thread. The thread state itself is read last, so that the window in which it can still
     /// exit unnoticed is one access wide: the write that follows.

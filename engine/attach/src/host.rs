@@ -1,7 +1,7 @@
 //! What the engine needs of the world around it. The engine itself has no clock, no environment
 //! and no file: whatever happens to it, happens through a [`Host`].
 
-use softdock_process::{Modules, ProcessMemory, Threads};
+use softdock_process::{ErrorKind, Modules, ProcessMemory, Threads};
 
 use crate::{Report, Site};
 
@@ -12,6 +12,18 @@ pub trait Host: ProcessMemory + Modules + Threads {
 
     /// Gives the target time before the pending flag is looked at for the `polls`-th time, from 0.
     fn wait(&mut self, polls: u32) -> Wait;
+
+    /// Stops the whole target, if it can; asked for only where [`crate::Config::freeze`] wants it.
+    ///
+    /// # Errors
+    /// When the target could not be stopped; it goes on then.
+    fn freeze(&mut self) -> Result<(), ErrorKind> {
+        Err(ErrorKind::Unsupported)
+    }
+
+    /// Lets a stopped target go on. Called before the host hears the result, whatever it is; must
+    /// also be right where the target was never stopped.
+    fn thaw(&mut self) {}
 
     /// Hears the result of the attempt: exactly once, also when the attempt unwinds. This is the
     /// place for the summary line ([`Report::summary`]) and the telemetry event.

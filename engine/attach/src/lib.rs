@@ -125,9 +125,11 @@ impl<H: Host> Attempt<'_, H> {
         if self.is_dry_run(target)? {
             return Ok(Outcome::Planned);
         }
+        self.freeze()?;
         self.recheck(target)?;
         self.write(target, plan)?;
         let outcome = self.verify(target, plan)?;
+        self.host.thaw();
         self.confirm(target, plan, outcome)
     }
 }

@@ -76,6 +76,9 @@ fn attempt(args: &Args, config: &Config) -> Result<Done, Box<Stopped>> {
             softdock_attach::attach(&mut host, config, Request { script, cached: None })
         }
     };
+    if let Some(error) = host.freeze_error() {
+        output::message(&format!("softdock: the target could not be stopped: {error}"));
+    }
     let main_thread = host.main_thread().ok().flatten();
     let (waited, phases) = (host.waited(), host.phases().to_vec());
     Ok(Done { report, script, waited, main_thread, phases })

@@ -137,3 +137,40 @@ impl fmt::Display for FreezeError {
 }
 
 impl core::error::Error for FreezeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_says_where_what_and_what_to_do() {
+        let (pid, thread) = (123, 456);
+        let waited = Duration::from_millis(200);
+        for (error, says) in [
+            (
+                FreezeError::Traced { pid, thread, tracer: 78 },
+                "(pid 78) holds thread 456 of process 123: detach it",
+            ),
+            (
+                FreezeError::Denied { pid, thread, advice: String::from("run as root") },
+                "thread 456 of process 123: run as root; or",
+            ),
+            (
+                FreezeError::Unstoppable {
+                    pid,
+                    thread,
+                    state: String::from("D (disk sleep)"),
+                    waited,
+                },
+                "thread 456 of process 123 is in state D (disk sleep) and did not stop within 200ms: try again",
+            ),
+            (
+                FreezeError::System { pid, asked: "waitid", kind: ErrorKind::Other(22) },
+                "waitid: system error 22",
+            ),
+            (FreezeError::Gone { pid }, "process 123 has ended"),
+        ] {
+            assert!(error.to_string().contains(says), "{error}");
+        }
+    }
+}

@@ -171,7 +171,7 @@ mod tests {
     }
 
     const STATUS: &[u8] =
-        b"Name:\tUid: 7\nTgid:\t500\nNSpid:\t500\t12\t1\nUid:\t1000\t1000\t1000\t\
+        b"Name:\tUid: 7\nState:\tZ (zombie)\nTracerPid:\t12\nTgid:\t500\nNSpid:\t500\t12\t1\nUid:\t1000\t1000\t1000\t\
         1001\nGid:\t5\t5\t5\t6\nGroups:\t20 30 \nCapEff:\t0000000000000000\n";
 
     #[test]
@@ -179,6 +179,8 @@ mod tests {
         assert_eq!(process_of_thread(STATUS), Some(500));
         assert_eq!(namespace_ids(STATUS), [500, 12, 1]);
         assert_eq!(line(STATUS, "Name"), Some("Uid: 7"));
+        assert_eq!((tracer(STATUS), has_ended(STATUS)), (Some(12), true));
+        assert_eq!((tracer(b"TracerPid"), has_ended(b"State:\tD (disk sleep)\n")), (None, false));
         assert_eq!(line(STATUS, "NoSuch"), None);
         assert_eq!(namespace_ids(b"NSpid"), [0; 0]);
     }

@@ -23,7 +23,7 @@ pub(crate) const QUEUED_SUM: usize = 1;
 pub(crate) const USR1: usize = 2;
 
 /// How long the child of the role `vfork` keeps its parent waiting.
-const VFORK: Duration = Duration::from_secs(2);
+const VFORK: Duration = Duration::from_secs(3);
 
 /// Plays the role that the environment names; `None` if there is none to play.
 pub(crate) fn play() -> Option<ExitCode> {

@@ -115,7 +115,7 @@ fn an_exec() -> Result<(), Failed> {
     let process = std::iter::repeat_with(|| Process::open(target.pid())).find_map(Result::ok);
     let process = process.ok_or("a process")?;
     let mut held = 0;
-    for _ in 0..300 {
+    for _ in 0..600 {
         match process.freeze() {
             Ok(_) => held += 1,
             // One that waits for the others to end is in state D; a busy machine may be in the way.

@@ -52,16 +52,18 @@ fn a_killed_tracer() -> Result<(), Failed> {
 /// It cannot be stopped; the others go on, and so does it when it wakes.
 fn a_deep_sleep() -> Result<(), Failed> {
     let mut target = Target::start("vfork", &[]);
-    let pid = target.running.pid();
     eventually(|| target.states().contains('D'));
-    let began = Instant::now();
-    let error = target.process.freeze().unwrap_err();
-    let took = began.elapsed();
-    let FreezeError::Unstoppable { pid: told, state, waited, .. } = &error else {
-        return Err(error.into());
-    };
-    assert_eq!((*told, state.as_str()), (pid, "D (disk sleep)"));
-    assert!(*waited <= took && took < Duration::from_millis(1500), "{took:?}");
+    // Twice in a row: the first tracer must not be in the way of the second.
+    for _ in 0..2 {
+        let began = Instant::now();
+        let error = target.process.freeze().unwrap_err();
+        let took = began.elapsed();
+        let FreezeError::Unstoppable { pid, state, waited, .. } = &error else {
+            return Err(error.into());
+        };
+        assert_eq!((*pid, state.as_str()), (target.running.pid(), "D (disk sleep)"));
+        assert!(*waited <= took && took < Duration::from_millis(1000), "{took:?}");
+    }
     eventually(|| !target.is_traced());
     assert!(target.states().contains('D'), "it still sleeps");
     target.expect_going(1);
