@@ -12,6 +12,7 @@
 //! | [`explore`] | every interleaving of the target's moves |
 //! | [`blame`] | whether anybody could have known better |
 //! | [`finding`] | a run that should not be, kept |
+//! | [`evidence`] | what a success must have seen |
 //! | [`run`] | one scenario, attempted and judged |
 //! | [`corpus`] | all scenarios of some folders |
 //! | [`trace`] | what happened, for a person |
@@ -21,6 +22,7 @@
 pub mod blame;
 pub mod choice;
 pub mod corpus;
+pub mod evidence;
 pub mod explore;
 pub mod finding;
 #[cfg(target_os = "linux")]

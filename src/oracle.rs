@@ -20,6 +20,8 @@ use softdock_attach::{Left, Outcome, Report, Undo};
 use softdock_cpython::{LiveThread, Place, Process, ThreadKey};
 use softdock_process::Address;
 
+use crate::evidence::{Consent, Log, Missing};
+
 /// Accesses that no attempt on a scenario's process needs: lists are short there.
 const ACCESSES_MAX: u32 = 100_000;
 
@@ -64,6 +66,8 @@ pub enum Violation {
     LostEvents(u8),
     /// The engine says that it undid everything, or wrote nothing, and memory differs.
     NotRestored,
+    /// Success is reported, and this was not seen before.
+    Unseen(Missing),
     /// The target executed a path that nobody asked for.
     ForeignPath(Vec<u8>),
     /// The engine concluded this often instead of once.
@@ -100,6 +104,7 @@ impl fmt::Display for Violation {
             Violation::NotRestored => {
                 f.write_str("everything is reported undone, but memory differs")
             }
+            Violation::Unseen(fact) => write!(f, "a success without having seen {fact}"),
             Violation::ForeignPath(path) => {
                 write!(f, "the target ran {:?}", String::from_utf8_lossy(path))
             }
@@ -299,6 +304,23 @@ impl<'s> Watch<'s> {
         let before = self.path_written.iter().rev().find(|(runs, _)| *runs <= nth);
         let access = before.map_or(end, |(_, access)| *access);
         Some(Broken { access, what: Violation::ForeignPath(run.path.clone()) })
+    }
+
+    /// What a success rests on and nobody has looked at.
+    pub(crate) fn judge_evidence(
+        &self,
+        log: &Log,
+        process: &Process,
+        report: &Report,
+        consent: Consent,
+        access: u32,
+    ) -> Vec<Broken> {
+        let success =
+            matches!(report.outcome, Outcome::Armed | Outcome::ArmedNoBit | Outcome::Consumed);
+        let live = self.written.and_then(|key| process.thread(key)).filter(|_| success);
+        let missing = live.and_then(|live| log.missing(process, &live, self.script, consent));
+        let broken = |fact| Broken { access, what: Violation::Unseen(fact) };
+        missing.unwrap_or_default().into_iter().map(broken).collect()
     }
 
     /// A success must be true of exactly the thread that is reported.

@@ -13,6 +13,7 @@ use softdock_memory::Protection;
 use softdock_process::Address;
 
 use crate::choice::{Chooser, Menu, Quiet};
+use crate::evidence::{Consent, Log};
 use crate::oracle::Broken;
 use crate::scenario::place::{InterpreterField, ThreadField};
 use crate::scenario::{
@@ -151,6 +152,27 @@ impl<'s> Stage<'s> {
         self.play(plot, chooser, Trace::off())
     }
 
+    /// What a success of the same attempt rests on that the engine has not seen.
+    pub fn evidence<C: Chooser>(&mut self, menu: Option<&Menu>, chooser: &mut C) -> Vec<Broken> {
+        let plot = Plot { moves: &[], ..self.plot(menu) };
+        self.process.restore();
+        let consent = Consent {
+            policy: self.config.allow_unproven,
+            link: self.config.forced_thread.is_some() || self.config.heuristic,
+        };
+        let (config, cached) = (&self.config, self.cached);
+        let mut world = World::new(&mut self.process, plot, chooser, Trace::off());
+        world.log = Log::on();
+        let report = drive(self.scenario, &mut world, config, cached);
+        let end = world.accesses() + 1;
+        let (_, moves) = world.happened();
+        if moves.iter().any(|(_, actor)| actor.changes_structure()) {
+            // What was seen may not be true any more by the time it is judged.
+            return Vec::new();
+        }
+        world.watch.judge_evidence(&world.log, world.process(), &report, consent, end)
+    }
+
     fn play<C: Chooser>(&mut self, plot: Plot<'_>, chooser: &mut C, trace: Trace) -> Run {
         self.process.restore();
         let (config, cached) = (&self.config, self.cached);
@@ -181,12 +203,7 @@ fn attempt<C: Chooser>(
     config: &Config,
     cached: Option<CachedThread>,
 ) -> (Run, Vec<String>) {
-    let script = scenario.script.as_bytes();
-    let report = if scenario.config.cancel {
-        softdock_attach::cancel(&mut world, config, Some(script), cached)
-    } else {
-        softdock_attach::attach(&mut world, config, Request { script, cached })
-    };
+    let report = drive(scenario, &mut world, config, cached);
     let (conclusions, accesses, moved) = (world.conclusions(), world.accesses(), world.has_moved());
     let violations = world.watch.judge(world.process(), &report, conclusions, accesses, moved);
     let unmet = unmet(scenario, &world);
@@ -209,6 +226,20 @@ fn attempt<C: Chooser>(
         moves,
     };
     (run, unmet)
+}
+
+fn drive<C: Chooser>(
+    scenario: &Attach,
+    world: &mut World<'_, C>,
+    config: &Config,
+    cached: Option<CachedThread>,
+) -> Report {
+    let script = scenario.script.as_bytes();
+    if scenario.config.cancel {
+        softdock_attach::cancel(world, config, Some(script), cached)
+    } else {
+        softdock_attach::attach(world, config, Request { script, cached })
+    }
 }
 
 /// What the scenario says and could not happen.

@@ -10,6 +10,7 @@ use softdock_process::{
 };
 
 use crate::choice::{Chooser, Menu, Open, Shape, What};
+use crate::evidence::Log;
 use crate::oracle::Watch;
 use crate::scenario::{Actor, At, Fault, FaultKind};
 use crate::trace::{Answer, Question, Trace};
@@ -57,6 +58,8 @@ pub struct World<'w, C> {
     pub watch: Watch<'w>,
     /// What happened so far, for a person.
     pub trace: Trace,
+    /// What the engine was shown so far.
+    pub log: Log,
 }
 
 impl<'w, C: Chooser> World<'w, C> {
@@ -87,6 +90,7 @@ impl<'w, C: Chooser> World<'w, C> {
             moves: Vec::new(),
             watch,
             trace,
+            log: Log::default(),
         }
     }
 
@@ -432,6 +436,9 @@ impl<C: Chooser> ProcessMemory for World<'_, C> {
         };
         lie(kind, into);
         self.show(result, into);
+        if result.is_ok() {
+            self.log.read(at, into);
+        }
         self.trace.read((self.site, kind), self.process, at, into, result);
         result
     }
@@ -444,6 +451,7 @@ impl<C: Chooser> ProcessMemory for World<'_, C> {
             self.watch.attacher_dies();
         }
         self.watch.writes(self.process, self.accesses, at, from);
+        self.log.wrote(at);
         let (lands, reported) = Self::landing(kind, at, from.len());
         let skip = match kind {
             Some(FaultKind::Split(first)) => self.split(at, from, *first),
@@ -542,7 +550,11 @@ impl<C: Chooser> Modules for World<'_, C> {
 impl<C: Chooser> Threads for World<'_, C> {
     fn is_thread(&mut self, native: u64) -> Result<bool, ErrorKind> {
         let question = Question::IsThread(native);
-        self.ask(question, |process| process.is_thread(native), |known| !known)
+        let known = self.ask(question, |process| process.is_thread(native), |known| !known);
+        if known == Ok(true) {
+            self.log.is_thread(native);
+        }
+        known
     }
 
     fn main_thread(&mut self) -> Result<Option<u64>, ErrorKind> {
@@ -552,7 +564,11 @@ impl<C: Chooser> Threads for World<'_, C> {
 
     fn identity(&mut self) -> Result<Identity, ErrorKind> {
         let lie = |is: Identity| Identity { started: is.started + 1, ..is };
-        self.ask(Question::Identity, Process::identity, lie)
+        let identity = self.ask(Question::Identity, Process::identity, lie);
+        if let Ok(identity) = identity {
+            self.log.identity(identity);
+        }
+        identity
     }
 }
 

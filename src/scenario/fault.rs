@@ -163,6 +163,19 @@ pub enum Actor {
 }
 
 impl Actor {
+    /// Whether it changes more than the request fields and event bits of a thread.
+    #[must_use]
+    pub const fn changes_structure(&self) -> bool {
+        !matches!(
+            self,
+            Actor::Poll(_)
+                | Actor::CheckSignals(_)
+                | Actor::Raise(..)
+                | Actor::Withdraw(..)
+                | Actor::Fork
+        )
+    }
+
     /// Whether somebody else does it, who can even while the target is stopped.
     #[must_use]
     pub const fn is_from_outside(&self) -> bool {

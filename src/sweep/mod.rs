@@ -188,8 +188,11 @@ impl Sweeper<'_, '_> {
 
     fn run(&mut self, plan: &Plan) {
         let mut chooser = Recorded::new(plan);
-        let run = self.stage.explore(Some(self.menu), &mut chooser, Trace::off());
+        let mut run = self.stage.explore(Some(self.menu), &mut chooser, Trace::off());
         self.part.tally.count(&run);
+        if run.violations.is_empty() && run.report.outcome.is_success() {
+            run.violations = self.stage.evidence(Some(self.menu), &mut Recorded::new(plan));
+        }
         if !run.violations.is_empty() {
             self.judge(plan, run);
         }

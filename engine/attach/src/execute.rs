@@ -168,16 +168,23 @@ impl<H: Host> Attempt<'_, H> {
         plan: &RemoteWritePlan,
     ) -> Result<(), Reason> {
         self.at(Site::ReadEvalBreaker);
-        let before = self.state(&target.layout).mark();
-        let read = self.read_state(target.thread, &target.layout);
-        read.map_err(|error| Reason::Memory(error.kind))?;
-        let state = self.state(&target.layout);
-        let Some(breaker) = state.eval_breaker().filter(|_| state.mark() == before) else {
-            return Err(Reason::Thread(ThreadVerdict::BadStatus));
-        };
-        let [events, ..] = breaker.to_le_bytes();
+        let before = self.state(&target.layout).events();
+        let mut events = self.read_events(target)?;
+        if Some(events) != before {
+            // It has changed since the last look, or one of the two is wrong.
+            events = self.read_events(target)?;
+        }
         self.at(Site::WriteEvalBreaker);
         let written = self.host.write(plan.breaker_at, &[events | EVAL_PLEASE_STOP]);
         written.map_err(|error| Reason::Memory(error.kind))
+    }
+
+    /// The event byte of the thread, if it is still the same.
+    fn read_events(&mut self, target: &Target) -> Result<u8, Reason> {
+        let read = self.read_state(target.thread, &target.layout);
+        read.map_err(|error| Reason::Memory(error.kind))?;
+        let state = self.state(&target.layout);
+        let events = state.events().filter(|_| state.is_of(target));
+        events.ok_or(Reason::Thread(ThreadVerdict::BadStatus))
     }
 }

@@ -46,12 +46,11 @@ impl RemoteWritePlan {
         path.push(0);
         let old_path = state.path_buffer().and_then(|buffer| buffer.get(..path.len()));
         let old_path = old_path.ok_or(Reason::ScriptTooLong)?.to_vec();
-        let breaker = state.eval_breaker().map(|word| word.to_le_bytes()[0]);
         let (Some(path_at), Some(pending_at), Some(breaker_at), Some(old_breaker)) = (
             thread.checked_add(fields.script_path),
             thread.checked_add(fields.pending),
             thread.checked_add(fields.eval_breaker),
-            breaker,
+            state.events(),
         ) else {
             return Err(Reason::Mismatch);
         };

@@ -167,6 +167,11 @@ impl State<'_> {
         u64_at(self.bytes, self.fields.eval_breaker)
     }
 
+    /// The event bits of the eval breaker.
+    pub(crate) fn events(&self) -> Option<u8> {
+        self.eval_breaker().map(|breaker| breaker.to_le_bytes()[0])
+    }
+
     /// The whole script path buffer.
     pub(crate) fn path_buffer(&self) -> Option<&[u8]> {
         slice(self.bytes, self.fields.script_path, self.fields.script_path_size)

@@ -108,6 +108,7 @@ impl<H: Host> Attempt<'_, H> {
         // A bit that does not stay is a matter of latency only: the request itself is in place.
         let _ = self.set_breaker_bit(target, plan);
         self.at(Site::Verify);
+        self.require_same_process(target, plan)?;
         self.settled_reading_or_undo(target, plan)
     }
 

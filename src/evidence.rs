@@ -1,0 +1,248 @@
+//! The second judge: a success is worth something only if whoever reports it has *seen* that it may.
+//!
+//! It looks at the log of everything the engine was shown, by the true layout, and demands each
+//! fact that a write to another process must rest on. It knows nothing of how the engine goes about
+//! it and shares no line with it. A validation that was dropped shows here in the first quiet run,
+//! long before any fault makes it matter.
+
+use std::fmt;
+
+use softdock_cpython::{LiveInterpreter, LiveThread, Process};
+use softdock_process::{Address, Identity};
+
+/// Something the engine did or was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Event {
+    Read { at: Address, bytes: Vec<u8> },
+    Wrote { at: Address },
+    IsThread(u64),
+    Identity(Identity),
+}
+
+/// Everything that the engine was shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    events: Option<Vec<Event>>,
+}
+
+/// A fact that a success needs, and that was not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Missing {
+    /// The cookie and the version of the table.
+    Table,
+    /// The words that say where to write.
+    Offsets,
+    /// That the runtime is not being torn down.
+    Running,
+    /// That the interpreter allows it.
+    Policy,
+    /// A link that leads to the thread state.
+    Link,
+    /// That the thread state is one of this interpreter, alive, and free, by the last look before
+    /// the first write.
+    Thread,
+    /// That the system knows the thread.
+    Native,
+    /// That it is one process, before the first write and after the last.
+    Process,
+    /// That the whole path is in place before the flag is set.
+    Path,
+    /// What became of the request, after the last write.
+    Request,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Missing::Table => "cookie and version of the table",
+            Missing::Offsets => "the words that say where to write",
+            Missing::Running => "that the runtime is not being torn down",
+            Missing::Policy => "that the interpreter allows it",
+            Missing::Link => "a link that leads to the thread state",
+            Missing::Thread => "by the last look, that the thread state is alive and free",
+            Missing::Native => "that the system knows the thread",
+            Missing::Process => "that it is one process, before and after",
+            Missing::Path => "that the whole path is in place before the flag is set",
+            Missing::Request => "what became of the request",
+        })
+    }
+}
+
+/// What may be missing, since whoever attached said so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// The policy may be unknown.
+    pub policy: bool,
+    /// The thread state was named, or scanned for: no link needs to lead to it.
+    pub link: bool,
+}
+
+impl Log {
+    /// One that records.
+    #[must_use]
+    pub fn on() -> Log {
+        Log { events: Some(Vec::with_capacity(64)) }
+    }
+
+    fn push(&mut self, event: impl FnOnce() -> Event) {
+        if let Some(events) = &mut self.events {
+            events.push(event());
+        }
+    }
+
+    pub(crate) fn read(&mut self, at: Address, bytes: &[u8]) {
+        self.push(|| Event::Read { at, bytes: bytes.to_vec() });
+    }
+
+    pub(crate) fn wrote(&mut self, at: Address) {
+        self.push(|| Event::Wrote { at });
+    }
+
+    pub(crate) fn is_thread(&mut self, native: u64) {
+        self.push(|| Event::IsThread(native));
+    }
+
+    pub(crate) fn identity(&mut self, identity: Identity) {
+        self.push(|| Event::Identity(identity));
+    }
+
+    /// What a success in this thread of this process rests on and was not seen; `None` where
+    /// nothing was recorded.
+    #[must_use]
+    pub fn missing(
+        &self,
+        process: &Process,
+        thread: &LiveThread,
+        script: &[u8],
+        consent: Consent,
+    ) -> Option<Vec<Missing>> {
+        let events = self.events.as_deref()?;
+        let home = process.interpreter(thread.interpreter)?;
+        let is_write = |event: &Event| matches!(event, Event::Wrote { .. });
+        let first = events.iter().position(is_write)?;
+        let last = events.iter().rposition(is_write)?;
+        let (before, after) = (Seen(&events[..first]), Seen(&events[last + 1..]));
+        let facts = [
+            (Missing::Table, table(before, process)),
+            (Missing::Offsets, offsets(before, process)),
+            (Missing::Running, running(before, process)),
+            (Missing::Policy, consent.policy || policy(before, process, home)),
+            (Missing::Link, consent.link || link(before, process, home, thread)),
+            (Missing::Thread, last_look(before, process, home, thread)),
+            (Missing::Native, before.0.contains(&Event::IsThread(thread.native))),
+            (Missing::Process, before.process().is_some() && before.process() == after.process()),
+            (Missing::Path, path_in_place(events, thread, script)),
+            (Missing::Request, request(after, thread, script)),
+        ];
+        Some(facts.into_iter().filter(|(_, seen)| !seen).map(|(fact, _)| fact).collect())
+    }
+}
+
+/// A part of the log.
+#[derive(Clone, Copy)]
+struct Seen<'l>(&'l [Event]);
+
+impl<'l> Seen<'l> {
+    /// What these bytes looked like when they were last read.
+    fn bytes(self, at: Address, len: usize) -> Option<&'l [u8]> {
+        self.0.iter().rev().find_map(|event| match event {
+            Event::Read { at: start, bytes } => {
+                let skip = usize::try_from(at.checked_sub(*start)?).ok()?;
+                bytes.get(skip..skip.checked_add(len)?)
+            }
+            _ => None,
+        })
+    }
+
+    fn word(self, at: Option<Address>) -> Option<u64> {
+        self.bytes(at?, 8)?.try_into().ok().map(u64::from_le_bytes)
+    }
+
+    fn half(self, at: Option<Address>) -> Option<u32> {
+        self.bytes(at?, 4)?.try_into().ok().map(u32::from_le_bytes)
+    }
+
+    /// The process as it was told, if it was always told the same.
+    fn process(self) -> Option<Identity> {
+        let mut told = self.0.iter().filter_map(|event| match event {
+            Event::Identity(identity) => Some(*identity),
+            _ => None,
+        });
+        let first = told.next()?;
+        told.all(|other| other == first).then_some(first)
+    }
+}
+
+fn table(seen: Seen<'_>, process: &Process) -> bool {
+    let cookie = seen.bytes(process.runtime(), 8) == Some(b"xdebugpy");
+    let version = process.word_at("version").and_then(|at| seen.word(Some(at)));
+    let version = version.map(|word| (word >> 24, word >> 16 & 0xff));
+    cookie && version.is_some_and(|version| version >= (3, 14))
+}
+
+/// Whoever writes must have read where to.
+fn offsets(seen: Seen<'_>, process: &Process) -> bool {
+    let words = ["eval_breaker", "remote_debugger_support", "debugger_pending_call"];
+    let more = ["debugger_script_path", "debugger_script_path_size"];
+    words.iter().chain(&more).all(|word| {
+        let word = format!("debugger_support.{word}");
+        let told = seen.word(process.word_at(&word));
+        told.is_some() && told == process.table().value(&word)
+    })
+}
+
+fn running(seen: Seen<'_>, process: &Process) -> bool {
+    let finalizing = process.field_at(process.runtime(), "runtime_state.finalizing");
+    seen.word(finalizing) == Some(0)
+}
+
+fn policy(seen: Seen<'_>, process: &Process, home: LiveInterpreter) -> bool {
+    let enabled = process.field_at(home.at, "debugger_support.remote_debugging_enabled");
+    seen.half(enabled) == Some(1)
+}
+
+/// The head of the list, or a neighbour in it.
+fn link(seen: Seen<'_>, process: &Process, home: LiveInterpreter, thread: &LiveThread) -> bool {
+    let head = process.field_at(home.at, "interpreter_state.threads_head");
+    let next = process.threads().map(|other| process.field_at(other.at, "thread_state.next"));
+    let mut links = std::iter::once(head).chain(next);
+    links.any(|at| seen.word(at) == Some(thread.at.get()))
+}
+
+/// The last access before the first write shows the thread as it must be.
+fn last_look(seen: Seen<'_>, process: &Process, home: LiveInterpreter, it: &LiveThread) -> bool {
+    let Some((_, last)) = seen.0.split_last().map(|(last, rest)| (rest, last)) else {
+        return false;
+    };
+    let last = Seen(std::slice::from_ref(last));
+    let field = |word: &str| process.field_at(it.at, &format!("thread_state.{word}"));
+    // initialized and bound, and neither unbound nor finalizing, cleared or finalized.
+    let alive = last.half(field("status")).is_some_and(|status| status & 0b1110_0111 == 0b11);
+    let native = last.half(field("native_thread_id")).map(u64::from);
+    alive
+        && last.word(field("interp")) == Some(home.at.get())
+        && native == Some(it.native & 0xffff_ffff)
+        && last.half(Some(it.pending.at)) == Some(0)
+}
+
+/// Between writing the path and setting the flag it was read back.
+fn path_in_place(events: &[Event], thread: &LiveThread, script: &[u8]) -> bool {
+    let is_flag = |event: &Event| matches!(event, Event::Wrote { at } if *at == thread.pending.at);
+    let is_path = |event: &Event| matches!(event, Event::Wrote { at } if *at == thread.path.at);
+    let (Some(path), Some(flag)) =
+        (events.iter().position(is_path), events.iter().rposition(is_flag))
+    else {
+        return false;
+    };
+    path < flag && holds(Seen(&events[path + 1..flag]), thread, script)
+}
+
+fn holds(seen: Seen<'_>, thread: &LiveThread, script: &[u8]) -> bool {
+    let path = seen.bytes(thread.path.at, script.len() + 1);
+    path.and_then(|path| path.strip_suffix(&[0])) == Some(script)
+}
+
+/// Pending still, or taken, and with this path.
+fn request(seen: Seen<'_>, thread: &LiveThread, script: &[u8]) -> bool {
+    matches!(seen.half(Some(thread.pending.at)), Some(0 | 1)) && holds(seen, thread, script)
+}
