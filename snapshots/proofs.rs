@@ -1,0 +1,200 @@
+//! The proof machine itself: that its certificates do not depend on who did the work, that its
+//! second counter counts, that the races are explored cleanly, and that no healthy target is
+//! refused. The whole space of all scenarios is gone through by `softdock sweep`, in CI.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use softdock::choice::Quiet;
+use softdock::corpus;
+use softdock::explore::{Exploration, Explore};
+use softdock::finding::Finding;
+use softdock::run::Stage;
+use softdock::scenario::{Attach, Scenario};
+use softdock::sweep::{Certificate, Job, Proof, Sweep, Watcher, recount};
+use softdock::trace::Trace;
+use softdock_attach::Outcome;
+
+/// Keeps what was found.
+#[derive(Default)]
+struct Findings(Mutex<Vec<Finding>>);
+
+impl Watcher for Findings {
+    fn did(&self, _: u64) {}
+
+    fn found(&self, finding: Finding) {
+        self.0.lock().unwrap().push(finding);
+    }
+
+    fn goes_on(&self) -> bool {
+        true
+    }
+}
+
+fn scenario(text: &str) -> Attach {
+    ron::Options::default()
+        .with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)
+        .from_str(text)
+        .unwrap()
+}
+
+/// Short reads of a thread state of 256 bytes: a small space.
+fn dry_run() -> Attach {
+    scenario(
+        r#"(about: "small", process: (threads: 2), config: (dry_run: true),
+            expect: (outcome: "planned", site: "write-gate"))"#,
+    )
+}
+
+fn whole() -> Attach {
+    scenario(r#"(about: "whole", expect: (outcome: "armed", site: "verify"))"#)
+}
+
+const SWEEP: Sweep = Sweep { depth: 1, lies: false, workers: 1, shard: (0, 1) };
+
+fn sweep(sweep: &Sweep, scenario: &Attach) -> Vec<Certificate> {
+    let findings = Findings::default();
+    let certificates = sweep.run(&[Job { name: "it", scenario }], &findings);
+    let found = findings.0.into_inner().unwrap();
+    assert!(found.is_empty(), "{:?}", found[0]);
+    certificates
+}
+
+#[test]
+fn any_number_of_workers_proves_the_same() {
+    let scenario = dry_run();
+    let alone = sweep(&Sweep { lies: true, ..SWEEP }, &scenario);
+    let together = sweep(&Sweep { lies: true, workers: 3, ..SWEEP }, &scenario);
+    assert_eq!(alone, together);
+    assert!(alone[0].is_complete());
+    assert_eq!(recount(&alone[0]), [""; 0]);
+}
+
+#[test]
+fn shards_make_the_whole() {
+    let scenario = whole();
+    let one = Proof::new(&SWEEP, sweep(&SWEEP, &scenario));
+    let shard = |nth| {
+        let part = Sweep { shard: (nth, 3), ..SWEEP };
+        Proof::new(&part, sweep(&part, &scenario))
+    };
+    let mut merged = shard(1);
+    assert!(!merged.certificates[0].is_complete());
+    merged.merge(&shard(0)).unwrap();
+    assert!(merged.merge(&shard(0)).unwrap_err().contains("twice"));
+    merged.merge(&shard(2)).unwrap();
+    assert_eq!(merged.certificates, one.certificates);
+    assert_eq!(recount(&merged.certificates[0]), [""; 0]);
+}
+
+#[test]
+fn a_case_that_was_left_out_or_tried_twice_is_noticed() {
+    let [right] = sweep(&SWEEP, &whole()).try_into().unwrap();
+    let mut less = right.clone();
+    less.parts[0].covered -= 1;
+    assert_ne!(recount(&less), [""; 0]);
+    let mut twice = right.clone();
+    twice.parts[1].tally.runs += 1;
+    assert_ne!(recount(&twice), [""; 0]);
+    let mut other = right;
+    other.quiet.reads += 1;
+    assert_ne!(recount(&other), [""; 0]);
+}
+
+/// A short read of another length is the same case as its neighbours only where nothing tells them
+/// apart: what the representatives come to is what all of them come to.
+#[test]
+fn classes_stand_for_what_they_hold() {
+    let [pairs] = sweep(&Sweep { depth: 2, ..SWEEP }, &dry_run()).try_into().unwrap();
+    assert_eq!(recount(&pairs), [""; 0]);
+    let part = &pairs.parts[1];
+    assert!(part.tally.runs <= part.covered);
+}
+
+fn explore(name: &str, scenario: &Attach, faults: u32) -> Exploration {
+    let mut stage = Stage::new(scenario).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+    let found = |finding: Finding| panic!("{name}: {}\n{}", finding.schedule, finding.summary);
+    Explore { name, faults, unpruned: false }.run(&mut stage, &found, &|| true)
+}
+
+/// Every interleaving of every committed race; where they are few enough, pruned and one by one
+/// come to the same number.
+#[test]
+fn races_are_explored_cleanly() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/race");
+    let mut one_by_one = 0;
+    for (path, name) in corpus::find(&[root]).unwrap() {
+        let entry = corpus::load(&path, &name).unwrap();
+        let Scenario::Attach(attach) = &entry.scenario;
+        assert!(!attach.moves.is_empty(), "{name} has no moves");
+        let explored = explore(&name, attach, 0);
+        assert!(explored.is_clean(), "{explored}");
+        one_by_one += usize::from(explored.one_by_one.is_some());
+        if attach.config.freeze {
+            assert!(explored.tally.excused.is_empty(), "{explored}");
+        }
+    }
+    assert!(one_by_one >= 20, "{one_by_one} races were small enough to be gone through one by one");
+}
+
+/// What the explorations of an unsafe engine would look like: the same race without the last look
+/// has something to find. Here the world is made unsafe instead: the scenario's own fault moves the
+/// thread away after the last look, and the oracle must see the write that follows.
+#[test]
+fn a_write_to_a_thread_that_has_ended_is_seen_and_excused_by_name() {
+    let scenario = scenario(
+        r#"(about: "x", process: (threads: 2), config: (thread: Native(4243)),
+            moves: [[ExitThread(4243)]], expect: (outcome: "armed", site: "verify"))"#,
+    );
+    let explored = explore("x", &scenario, 0);
+    let excused: Vec<&str> = explored.tally.excused.keys().map(String::as_str).collect();
+    assert_eq!(excused, ["thread-ends"]);
+    assert_eq!(u64::from(explored.broken > 0), 1);
+}
+
+/// Zero false negatives: every build, one to five threads, one to three interpreters, started by
+/// `python` or by a host that embeds it; the main thread, and the one that started last.
+#[test]
+fn no_healthy_target_is_refused() {
+    let builds = [
+        "3.14.10-linux",
+        "3.14.10t-linux",
+        "3.14.6-windows",
+        "3.14.6t-windows",
+        "3.15.2-linux",
+        "3.15.2t-linux",
+        "3.15.0rc1-windows",
+        "3.15.0rc1t-windows",
+    ];
+    let mut count = 0;
+    for build in builds {
+        for (threads, subs, host) in (1..=5_u64)
+            .flat_map(|t| (0..=2).flat_map(move |s| ["Python", "Embedded"].map(|h| (t, s, h))))
+        {
+            let step = if build.contains("windows") { 4 } else { 1 };
+            let newest = 4242 + (threads - 1) * step;
+            let subs = vec!["()"; subs].join(", ");
+            for choice in ["Main", "Any", &format!("Native({newest})")] {
+                let text = format!(
+                    r#"(about: "healthy", process: (build: "{build}", threads: {threads},
+                        sub_interpreters: [{subs}], host: {host}), config: (thread: {choice}),
+                        expect: (outcome: "armed", site: "verify"))"#
+                );
+                is_armed(&text);
+                count += 1;
+            }
+        }
+    }
+    assert_eq!(count, 8 * 5 * 3 * 2 * 3);
+}
+
+#[track_caller]
+fn is_armed(text: &str) {
+    let healthy = scenario(text);
+    let mut stage = Stage::new(&healthy).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+    let run = stage.run(Trace::off());
+    assert_eq!(run.report.outcome, Outcome::Armed, "{text}\n{}", run.report.summary());
+    assert!(run.violations.is_empty(), "{text}: {:?}", run.violations);
+    let unseen = stage.evidence(None, &mut Quiet);
+    assert!(unseen.is_empty(), "{text}: {unseen:?}");
+}
