@@ -69,7 +69,8 @@ impl<H: Host> Attempt<'_, H> {
             return self.refuse(Reason::Moved);
         }
         let policy_known = self.ask_policy(&interpreter, &layout)?;
-        self.validate_thread(cached.thread, cached.interpreter, &layout)?;
+        let head = Some(interpreter.threads_head);
+        self.validate_thread(cached.thread, cached.interpreter, head, &layout)?;
         if self.state(&layout).native() != Some(cached.native) {
             return self.refuse(Reason::Moved);
         }

@@ -25,7 +25,7 @@ impl<H: Host> Attempt<'_, H> {
         let candidates = self.scan(interpreter, layout)?;
         let mut found = None;
         for candidate in candidates {
-            match self.validate_thread(candidate, interpreter, layout) {
+            match self.validate_thread(candidate, interpreter, None, layout) {
                 Ok(()) if self.is_chosen(layout)? => {
                     if found.replace(candidate).is_some() {
                         self.at(Site::Heuristic);

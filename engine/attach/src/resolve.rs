@@ -97,7 +97,8 @@ impl<H: Host> Attempt<'_, H> {
 
     fn choose_thread(&mut self, interpreter: &Interpreter, layout: &Layout) -> Step<Address> {
         if let Some(forced) = self.config.forced_thread {
-            let valid = self.validate_thread(forced, interpreter.found.at, layout);
+            let head = Some(interpreter.threads_head);
+            let valid = self.validate_thread(forced, interpreter.found.at, head, layout);
             self.settle(Stage::Forced, valid)?;
             return Ok(forced);
         }

@@ -251,11 +251,13 @@ impl<H: Host> Attempt<'_, H> {
         if known { Ok(()) } else { self.refuse(Reason::Thread(ThreadVerdict::UnknownNativeId)) }
     }
 
-    /// Validates a thread state that no walk led to, links in both directions included.
+    /// Validates a thread state that no walk led to, links in both directions included. One that
+    /// calls itself the newest must be the `head` of the list, where that is to be trusted.
     pub(crate) fn validate_thread(
         &mut self,
         thread: Address,
         interpreter: Address,
+        head: Option<Address>,
         layout: &Layout,
     ) -> Step<()> {
         self.at(Site::ValidateThread);
@@ -263,6 +265,9 @@ impl<H: Host> Attempt<'_, H> {
         let state = self.state(layout);
         let (newer, older) = (state.prev(), state.next());
         self.judge(interpreter, layout)?;
+        if newer.is_null() && head.is_some_and(|head| head != thread) {
+            return self.refuse(Reason::Thread(ThreadVerdict::BrokenLinks));
+        }
         self.check_neighbour(newer, layout.thread.next, thread)?;
         self.check_neighbour(older, layout.thread.prev, thread)
     }
