@@ -1,0 +1,290 @@
+//! The door as a world hands it to the engine: every call is an access that a fault may strike, and
+//! is answered as the fault says. What an access is, and which fault strikes it, is for the world.
+
+use softdock_attach::{Host, Report, Site, Wait};
+use softdock_cpython::Process;
+use softdock_process::{
+    Address, Candidate, ErrorKind, Identity, MemoryError, MemoryRange, Modules, ProcessMemory,
+    Threads,
+};
+
+use super::World;
+use super::moves::perform;
+use crate::choice::{Chooser, Shape};
+use crate::oracle::Watch;
+use crate::scenario::{Actor, FaultKind};
+use crate::trace::{Answer, Question};
+
+impl<C: Chooser> ProcessMemory for World<'_, C> {
+    fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
+        let kind = self.strike(Shape::Read(into.len()));
+        let kind = kind.as_ref();
+        let result = match kind {
+            Some(FaultKind::Short(done)) if *done < into.len() => {
+                let (done, wanted) = (*done, into.len());
+                let kind = if done == 0 { ErrorKind::Unmapped } else { ErrorKind::Short };
+                let read = self.process.read(at, &mut into[..done]);
+                read.and(Err(MemoryError { kind, at, wanted, done }))
+            }
+            Some(kind) if honest(kind).is_some() => {
+                let kind = honest(kind).unwrap_or(ErrorKind::Unmapped);
+                Err(MemoryError::untouched(kind, at, into.len()))
+            }
+            _ => self.process.read(at, into),
+        };
+        lie(kind, into);
+        self.show(result, into);
+        if result.is_ok() {
+            self.log.read(at, into);
+        }
+        self.trace.read((self.site, kind), self.process, at, into, result);
+        result
+    }
+
+    fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
+        let kind = self.strike(Shape::Write(from.len()));
+        let kind = kind.as_ref();
+        if let Some(FaultKind::Killed(_)) = kind {
+            self.lasting = Some(FaultKind::Gone);
+            self.watch.attacher_dies();
+        }
+        self.watch.writes(self.process, self.accesses, at, from);
+        self.log.wrote(at);
+        let (lands, reported) = landing(kind, at, from.len());
+        let skip = match kind {
+            Some(FaultKind::Split(first)) => self.split(at, from, *first),
+            _ => 0,
+        };
+        let rest = at.checked_add(skip as u64).unwrap_or(at);
+        let written = self.land(rest, &from[skip..lands.max(skip)]);
+        let written = written.map_err(|error| MemoryError {
+            at,
+            wanted: from.len(),
+            done: error.done + skip,
+            ..error
+        });
+        let result = written.and(reported);
+        self.show(result, &[]);
+        self.trace.wrote((self.site, kind), self.process, at, from, result);
+        result
+    }
+}
+
+/// Changes what was read, where a fault says so.
+fn lie(kind: Option<&FaultKind>, bytes: &mut [u8]) {
+    match kind {
+        Some(FaultKind::FlipBit(bit)) => {
+            if let Some(byte) = bytes.get_mut(bit / 8) {
+                *byte ^= 1 << (bit % 8);
+            }
+        }
+        Some(FaultKind::LieWord(at, value)) => {
+            for (to, from) in bytes.iter_mut().skip(*at).zip(value.to_le_bytes()) {
+                *to = from;
+            }
+        }
+        _ => {}
+    }
+}
+
+impl<C: Chooser> Modules for World<'_, C> {
+    fn candidate(&mut self, rank: usize) -> Result<Option<&Candidate>, ErrorKind> {
+        let kind = self.strike(Shape::Ask);
+        let kind = kind.as_ref();
+        let found = match (kind.and_then(honest), kind) {
+            (Some(honest), _) => Err(honest),
+            (None, Some(FaultKind::LieAnswer)) => Ok(None),
+            _ => self.process.candidate(rank),
+        };
+        match found {
+            Ok(candidate) => {
+                let at = candidate.map_or(0, |candidate| candidate.at.get());
+                self.chooser.observe(&at.to_le_bytes());
+            }
+            Err(kind) => self.chooser.observe(kind.name().as_bytes()),
+        }
+        let question = Question::Candidate(rank);
+        self.trace.asked((self.site, kind), question, || found.map(Into::into));
+        found
+    }
+
+    fn read_image(&mut self, at: Address, into: &mut [u8]) -> Result<bool, ErrorKind> {
+        let kind = self.strike(Shape::Image(into.len()));
+        let kind = kind.as_ref();
+        let answer = match (kind.and_then(honest), kind) {
+            (Some(honest), _) => Err(honest),
+            (None, Some(FaultKind::LieAnswer)) => Ok(false),
+            _ => self.process.read_image(at, into),
+        };
+        lie(kind, into);
+        match answer {
+            Ok(true) => self.chooser.observe(into),
+            Ok(false) => self.chooser.observe(&[]),
+            Err(kind) => self.chooser.observe(kind.name().as_bytes()),
+        }
+        let question = Question::Image(into.len());
+        self.trace.asked((self.site, kind), question, || answer.map(Into::into));
+        answer
+    }
+
+    fn writable(&mut self, nth: usize) -> Result<Option<MemoryRange>, ErrorKind> {
+        self.ask(Question::Writable(nth), |process| process.writable(nth), |_| None)
+    }
+}
+
+impl<C: Chooser> Threads for World<'_, C> {
+    fn is_thread(&mut self, native: u64) -> Result<bool, ErrorKind> {
+        let question = Question::IsThread(native);
+        let known = self.ask(question, |process| process.is_thread(native), |known| !known);
+        if known == Ok(true) {
+            self.log.is_thread(native);
+        }
+        known
+    }
+
+    fn main_thread(&mut self) -> Result<Option<u64>, ErrorKind> {
+        let lie = |main: Option<u64>| main.map(|native| native + 1);
+        self.ask(Question::MainThread, Process::main_thread, lie)
+    }
+
+    fn identity(&mut self) -> Result<Identity, ErrorKind> {
+        let lie = |is: Identity| Identity { started: is.started + 1, ..is };
+        let identity = self.ask(Question::Identity, Process::identity, lie);
+        if let Ok(identity) = identity {
+            self.log.identity(identity);
+        }
+        identity
+    }
+}
+
+impl<C: Chooser> Host for World<'_, C> {
+    fn at(&mut self, site: Site) {
+        self.site = site;
+    }
+
+    fn wait(&mut self, polls: u32) -> Wait {
+        let waits: &[Actor] = self.plot.waits;
+        match waits.get(polls as usize) {
+            Some(actor) => {
+                self.perform(actor);
+                Wait::Again
+            }
+            None => Wait::Deadline,
+        }
+    }
+
+    /// A lie is a stop that did not stop.
+    fn freeze(&mut self) -> Result<(), ErrorKind> {
+        let kind = self.strike(Shape::Ask);
+        let frozen = kind.as_ref().and_then(honest).map_or(Ok(true), Err);
+        self.is_frozen = frozen.is_ok() && kind != Some(FaultKind::LieAnswer);
+        match frozen {
+            Ok(_) => self.chooser.observe(&[1]),
+            Err(kind) => self.chooser.observe(kind.name().as_bytes()),
+        }
+        self.trace.asked((self.site, kind.as_ref()), Question::Freeze, || frozen.map(Into::into));
+        frozen.map(drop)
+    }
+
+    fn thaw(&mut self) {
+        self.is_frozen = false;
+    }
+
+    fn conclude(&mut self, _: &Report) {
+        self.conclusions += 1;
+    }
+}
+
+impl<C: Chooser> World<'_, C> {
+    /// A question to the system, which a fault may fail or answer wrongly.
+    fn ask<T: Copy + Into<Answer>>(
+        &mut self,
+        question: Question,
+        answer: impl FnOnce(&mut Process) -> Result<T, ErrorKind>,
+        lie: impl FnOnce(T) -> T,
+    ) -> Result<T, ErrorKind> {
+        let kind = self.strike(Shape::Ask);
+        let kind = kind.as_ref();
+        let answer = match (kind.and_then(honest), kind) {
+            (Some(honest), _) => Err(honest),
+            (None, Some(FaultKind::LieAnswer)) => answer(self.process).map(lie),
+            _ => answer(self.process),
+        };
+        match answer {
+            Ok(answer) => self.chooser.observe(&Into::<Answer>::into(answer).word().to_le_bytes()),
+            Err(kind) => self.chooser.observe(kind.name().as_bytes()),
+        }
+        self.trace.asked((self.site, kind), question, || answer.map(Into::into));
+        answer
+    }
+
+    /// Writes the first bytes, lets every thread of the target look for a request, and returns how
+    /// many bytes are left to write.
+    fn split(&mut self, at: Address, from: &[u8], first: usize) -> usize {
+        let first = first.min(from.len());
+        // A failure shows when the rest is written.
+        let _ = self.land(at, &from[..first]);
+        if self.is_calm() || self.is_frozen {
+            return first;
+        }
+        let threads: Vec<u64> = self.process.threads().map(|live| live.native).collect();
+        for native in threads {
+            for look in [Actor::Poll(native), Actor::CheckSignals(native)] {
+                // A thread whose memory is gone does not look.
+                let _ = perform(self.process, &look);
+                self.moves.push((self.accesses, look));
+            }
+        }
+        first
+    }
+
+    /// Writes as the engine: the watch sees it.
+    fn land(&mut self, at: Address, bytes: &[u8]) -> Result<(), MemoryError> {
+        let before = Watch::before(self.process, at);
+        let written = self.process.write(at, bytes);
+        let landed = written.map_or_else(|error| error.done, |()| bytes.len());
+        self.watch.landed(self.process, at, &bytes[..landed], before);
+        written
+    }
+
+    /// Tells the chooser what the engine gets to see of a transfer.
+    fn show(&mut self, result: Result<(), MemoryError>, bytes: &[u8]) {
+        match result {
+            Ok(()) => self.chooser.observe(bytes),
+            Err(error) => {
+                self.chooser.observe(error.kind.name().as_bytes());
+                self.chooser.observe(bytes.get(..error.done).unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// The honest failure that a fault means, before anything is transferred.
+fn honest(kind: &FaultKind) -> Option<ErrorKind> {
+    match kind {
+        FaultKind::Unmapped => Some(ErrorKind::Unmapped),
+        FaultKind::Denied => Some(ErrorKind::Denied),
+        FaultKind::Gone => Some(ErrorKind::Gone),
+        FaultKind::Interrupted => Some(ErrorKind::Interrupted),
+        FaultKind::Unsupported => Some(ErrorKind::Unsupported),
+        _ => None,
+    }
+}
+
+/// What lands of a write under a fault, and what is reported.
+fn landing(kind: Option<&FaultKind>, at: Address, len: usize) -> (usize, Result<(), MemoryError>) {
+    let failed = |kind, done| Err(MemoryError { kind, at, wanted: len, done });
+    match kind {
+        Some(FaultKind::Short(0)) => (0, failed(ErrorKind::Unmapped, 0)),
+        Some(FaultKind::Short(done)) if *done < len => (*done, failed(ErrorKind::Short, *done)),
+        Some(FaultKind::LandedButFailed) => (len, failed(ErrorKind::Interrupted, 0)),
+        Some(FaultKind::Lost) => (0, Ok(())),
+        Some(FaultKind::Torn(done)) => ((*done).min(len), Ok(())),
+        Some(FaultKind::Killed(done)) => ((*done).min(len), failed(ErrorKind::Gone, 0)),
+        Some(kind) => match honest(kind) {
+            Some(kind) => (0, failed(kind, 0)),
+            None => (len, Ok(())),
+        },
+        None => (len, Ok(())),
+    }
+}
