@@ -1,4 +1,5 @@
-//! The second judge: a success is worth something only if whoever reports it has *seen* that it may.
+//! The second judge: a success is worth something only if whoever reports it has *seen* that it
+//! may.
 //!
 //! It looks at the log of everything the engine was shown, by the true layout, and demands each
 //! fact that a write to another process must rest on. It knows nothing of how the engine goes about

@@ -1,5 +1,5 @@
-//! A schedule as text: which choices differ from a quiet run, one a line, for a person to read, keep
-//! and edit. Versioned, and addressed by site and hit, so that it survives most edits of the
+//! A schedule as text: which choices differ from a quiet run, one a line, for a person to read,
+//! keep and edit. Versioned, and addressed by site and hit, so that it survives most edits of the
 //! scenario and of the engine; a choice that does not fit any more is told, not dropped.
 //!
 //! ```text

@@ -1,5 +1,5 @@
-//! `softdock explore`: every interleaving of a scenario's moves with the accesses of the engine, and
-//! its certificate.
+//! `softdock explore`: every interleaving of a scenario's moves with the accesses of the engine,
+//! and its certificate.
 
 use std::cell::Cell;
 use std::path::PathBuf;

@@ -4,6 +4,7 @@
 use softdock_process::{Address, ErrorKind, Identity, MemoryError};
 
 use crate::layout::Layout;
+use crate::limits::LOOKS_MAX;
 use crate::report::Found;
 use crate::validate::State;
 use crate::words::u64_at;
@@ -122,6 +123,24 @@ impl<'a, H: Host> Attempt<'a, H> {
             Err(error) if is_about_memory(error.kind) => self.refuse(broken),
             Err(error) => self.fail(Reason::Memory(error.kind)),
         }
+    }
+
+    /// What two looks at the target in a row agree on, the `first` of which was taken already: no
+    /// single wrong or failed look decides.
+    pub(crate) fn agreed<T: PartialEq>(
+        &mut self,
+        first: T,
+        mut look: impl FnMut(&mut Self) -> T,
+    ) -> T {
+        let mut last = first;
+        for _ in 0..LOOKS_MAX {
+            let now = look(self);
+            if now == last {
+                break;
+            }
+            last = now;
+        }
+        last
     }
 
     /// Words at these offsets of the struct at `base`, by one read where they lie close together.

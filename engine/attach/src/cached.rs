@@ -68,7 +68,7 @@ impl<H: Host> Attempt<'_, H> {
         if interpreter.found.id != cached.interpreter_id {
             return self.refuse(Reason::Moved);
         }
-        let policy_known = self.ask_policy(&interpreter, &layout)?;
+        let policy_known = self.ask_policy(interpreter.found.at, &layout)?;
         let head = Some(interpreter.threads_head);
         self.validate_thread(cached.thread, cached.interpreter, head, &layout)?;
         if self.state(&layout).native() != Some(cached.native) {

@@ -70,7 +70,7 @@ impl<H: Host> Attempt<'_, H> {
     /// Looks at everything once more and demands that nothing has moved: the process, the lists,
     /// the thread. The thread state itself is read last, so that the window in which it can still
     /// exit unnoticed is one access wide: the write that follows.
-    pub(crate) fn recheck(&mut self, target: &Target) -> Step<()> {
+    pub(crate) fn recheck(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<()> {
         self.at(Site::Recheck);
         let identity = self.host.identity();
         if Some(self.asked(identity)?) != self.report.process {
@@ -85,11 +85,15 @@ impl<H: Host> Attempt<'_, H> {
                 return self.refuse(Reason::Moved);
             }
             Err(stop) if stop.outcome == Outcome::Failed => return self.fail(stop.reason),
+            Err(stop) if stop.reason == Reason::PolicyDisabled => return Err(stop),
             Err(_) => return self.refuse(Reason::Moved),
         }
         let state = self.state(&target.layout);
+        // What an undo would put back must have been seen twice.
+        let same_path = state.path_buffer().is_some_and(|path| path.starts_with(&plan.old_path));
         match (state.judge(target.interpreter.at), state.pending()) {
             (ThreadVerdict::Ok, _) if state.mark() != before => self.refuse(Reason::Moved),
+            (ThreadVerdict::Ok, Some(PENDING_NONE)) if !same_path => self.refuse(Reason::Moved),
             (ThreadVerdict::Ok, Some(PENDING_NONE)) => Ok(()),
             (ThreadVerdict::Ok, _) => self.refuse(Reason::Busy),
             _ => self.refuse(Reason::Moved),
@@ -100,6 +104,8 @@ impl<H: Host> Attempt<'_, H> {
     /// ago in all its links: only its own state is read again.
     fn look_again(&mut self, target: &Target) -> Step<()> {
         let layout = &target.layout;
+        self.ask_policy(target.interpreter.at, layout)?;
+        self.at(Site::Recheck);
         if self.report.stage(Stage::Walk) != StageResult::Done {
             return self.read_thread(target.thread, layout);
         }
@@ -168,12 +174,8 @@ impl<H: Host> Attempt<'_, H> {
         plan: &RemoteWritePlan,
     ) -> Result<(), Reason> {
         self.at(Site::ReadEvalBreaker);
-        let before = self.state(&target.layout).events();
-        let mut events = self.read_events(target)?;
-        if Some(events) != before {
-            // It has changed since the last look, or one of the two is wrong.
-            events = self.read_events(target)?;
-        }
+        let first = self.read_events(target)?;
+        let events = self.agreed(Ok(first), |attempt| attempt.read_events(target))?;
         self.at(Site::WriteEvalBreaker);
         let written = self.host.write(plan.breaker_at, &[events | EVAL_PLEASE_STOP]);
         written.map_err(|error| Reason::Memory(error.kind))

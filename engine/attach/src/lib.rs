@@ -126,7 +126,7 @@ impl<H: Host> Attempt<'_, H> {
             return Ok(Outcome::Planned);
         }
         self.freeze()?;
-        self.recheck(target)?;
+        self.recheck(target, plan)?;
         self.write(target, plan)?;
         let outcome = self.verify(target, plan)?;
         self.host.thaw();

@@ -41,6 +41,14 @@ pub const SCRIPT_PATH_DISTANCE_MAX: u64 = 0x200;
 /// is ambiguous whatever the proof says.
 pub const FLEX_ASSIGNMENTS_MAX: usize = 64;
 
+/// Times a layout of flex parsing is tried on live memory before another one may win. Two accesses
+/// that go wrong, as many as a sweep of pairs lets go wrong, then drop no true layout.
+pub const LOOKS_BEFORE_DROPPING: usize = 3;
+
+/// Looks after a first one, until two in a row agree. One that is wrong and one that fails, in any
+/// order, still leave two that agree.
+pub const LOOKS_MAX: usize = 4;
+
 /// Words after `thread_state.current_frame` in which an unknown table's `native_thread_id` is
 /// looked for: 2 further in 3.14, 5 in 3.15.
 pub const INFER_WORDS_MAX: u64 = 16;

@@ -159,10 +159,11 @@ impl<H: Host> Attempt<'_, H> {
         self.at(Site::ParseSlab);
         let mut parsed = self.parse(version, place.extent);
         if !matches!(&parsed, Ok(parsed) if parsed.mode == Some(ParseMode::Strict)) {
-            self.at(Site::ReadSlab);
-            self.fetch_slab(place, crate::limits::TABLE_BYTES_SEARCHED_MAX)?;
-            self.at(Site::ParseSlab);
-            parsed = self.parse(version, place.extent);
+            parsed = self.parse_widely(place, version)?;
+            // A wrong reading could hide the second of two plausible places.
+            if self.parse_widely(place, version)? != parsed {
+                return self.refuse(Reason::SlabUnstable);
+            }
         }
         match parsed {
             Ok(parsed) => {
@@ -178,6 +179,17 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
+    fn parse_widely(
+        &mut self,
+        place: Place,
+        version: Version,
+    ) -> Step<Result<Parsed, (LayoutFault, Parsed)>> {
+        self.at(Site::ReadSlab);
+        self.fetch_slab(place, crate::limits::TABLE_BYTES_SEARCHED_MAX)?;
+        self.at(Site::ParseSlab);
+        Ok(self.parse(version, place.extent))
+    }
+
     fn parse(&self, version: Version, extent: u64) -> Result<Parsed, (LayoutFault, Parsed)> {
         layout::parse(Slab { bytes: &self.slab, version, extent }, self.config)
     }
@@ -190,19 +202,29 @@ impl<H: Host> Attempt<'_, H> {
         let bytes = usize::try_from(bytes.unwrap_or(0)).unwrap_or(0);
         // No thread state has been read yet: its buffer serves for the second witness.
         self.state.resize(bytes, 0);
-        let image = self.host.read_image(at, &mut self.state);
-        let proof = if self.asked(image)? {
-            Proof::Image
-        } else {
+        if !self.read_witness(at)? {
             let read = self.host.read(at, &mut self.state);
             self.must(read)?;
-            Proof::Structural
-        };
-        match (self.slab.get(..bytes) == Some(&self.state), proof) {
-            (true, proof) => Ok(proof),
-            (false, Proof::Image) => self.refuse(Reason::ImageMismatch),
-            (false, Proof::Structural) => self.refuse(Reason::SlabUnstable),
+            return match self.is_witnessed() {
+                true => Ok(Proof::Structural),
+                false => self.refuse(Reason::SlabUnstable),
+            };
         }
+        // Twice: a damaged table and one wrong reading of the file could agree.
+        if self.is_witnessed() && self.read_witness(at)? && self.is_witnessed() {
+            return Ok(Proof::Image);
+        }
+        self.refuse(Reason::ImageMismatch)
+    }
+
+    /// The table as the mapped file has it, if the file can be read.
+    fn read_witness(&mut self, at: Address) -> Step<bool> {
+        let image = self.host.read_image(at, &mut self.state);
+        self.asked(image)
+    }
+
+    fn is_witnessed(&self) -> bool {
+        self.slab.starts_with(&self.state)
     }
 }
 

@@ -9,6 +9,7 @@ use softdock_process::Address;
 use crate::attempt::{Attempt, Step, Stop, Target};
 use crate::cache::{CachedThread, TableDigest};
 use crate::layout::{Layout, Parsed};
+use crate::limits::LOOKS_BEFORE_DROPPING;
 use crate::report::{Found, Stage, StageResult};
 use crate::walk::Interpreter;
 use crate::words::slice;
@@ -38,7 +39,7 @@ impl<H: Host> Attempt<'_, H> {
         let mut proved: Option<Target> = None;
         let mut stopped: Option<Stop> = None;
         for layout in &parsed.layouts {
-            match self.resolve_twice(runtime, *layout) {
+            match self.resolve_again(runtime, *layout) {
                 Ok(target) if proved.is_none() => proved = Some(target),
                 Ok(_) => {
                     self.at(Site::ParseSlab);
@@ -65,13 +66,16 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
-    /// A layout that is dropped leaves the field to another one, which may be the false one: no
-    /// single failed or wrong reading may do that.
-    fn resolve_twice(&mut self, runtime: Address, layout: Layout) -> Step<Target> {
-        match self.resolve_with(runtime, layout) {
-            Err(stop) if stop.outcome == Outcome::Refused => self.resolve_with(runtime, layout),
-            settled => settled,
+    /// A layout that is dropped leaves the field to another one, which may be the false one: so it
+    /// is dropped only after some looks that all came to nothing.
+    fn resolve_again(&mut self, runtime: Address, layout: Layout) -> Step<Target> {
+        for _ in 1..LOOKS_BEFORE_DROPPING {
+            match self.resolve_with(runtime, layout) {
+                Err(stop) if stop.outcome == Outcome::Refused => {}
+                settled => return settled,
+            }
         }
+        self.resolve_with(runtime, layout)
     }
 
     fn resolve_with(&mut self, runtime: Address, mut layout: Layout) -> Step<Target> {
@@ -79,7 +83,7 @@ impl<H: Host> Attempt<'_, H> {
         self.report.layout = Some(layout);
         let interpreter = self.walk_interpreters(head, &layout)?;
         self.report.interpreter = Some(interpreter.found);
-        let policy_known = self.ask_policy(&interpreter, &layout)?;
+        let policy_known = self.ask_policy(interpreter.found.at, &layout)?;
         self.infer_if_open(&interpreter, &mut layout)?;
         let thread = self.choose_thread(&interpreter, &layout)?;
         let native = self.state(&layout).native().unwrap_or(0);

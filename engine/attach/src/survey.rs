@@ -81,7 +81,7 @@ impl<H: Host> Attempt<'_, H> {
             let interpreter = self.read_interpreter(at, layout)?;
             let mut threads = Vec::new();
             let complete = self.survey_threads(&interpreter, layout, &mut threads);
-            let remote_debugging = match self.ask_policy(&interpreter, layout) {
+            let remote_debugging = match self.ask_policy(interpreter.found.at, layout) {
                 Ok(true) => Some(true),
                 Err(stop) if stop.reason == crate::Reason::PolicyDisabled => Some(false),
                 _ => None,

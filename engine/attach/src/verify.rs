@@ -5,7 +5,7 @@
 //! took the request, and 2 that our write was lost. A reading that speaks against us is repeated
 //! before it is believed.
 
-use softdock_process::Address;
+use softdock_process::{Address, MemoryError};
 
 use crate::attempt::{Attempt, Step, Stop, Target};
 use crate::limits::DISARM_TRIES;
@@ -89,19 +89,16 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
-    /// A reading of the request. One that speaks against us is repeated; where the two differ, a
-    /// third decides, so that no single wrong reading does.
+    /// A reading of the request. One that speaks against us must be seen twice in a row.
     pub(crate) fn settled_reading(
         &mut self,
         target: &Target,
         plan: &RemoteWritePlan,
     ) -> Result<Reading, Reason> {
-        let first = self.read_request(target, plan);
-        if first == Ok(Reading::Armed) {
-            return first;
+        match self.read_request(target, plan) {
+            Ok(Reading::Armed) => Ok(Reading::Armed),
+            first => self.agreed(first, |attempt| attempt.read_request(target, plan)),
         }
-        let second = self.read_request(target, plan);
-        if second == first { second } else { self.read_request(target, plan) }
     }
 
     fn set_bit_again(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<Reading> {
@@ -160,7 +157,8 @@ impl<H: Host> Attempt<'_, H> {
     /// landed.
     fn undo(&mut self, target: &Target, plan: &RemoteWritePlan, failed_at: Site) -> (Undo, Left) {
         self.at(Site::UndoPending);
-        let found = self.read_request(target, plan).or_else(|_| self.read_request(target, plan));
+        let first = self.read_request(target, plan);
+        let found = self.agreed(first, |attempt| attempt.read_request(target, plan));
         let mut taken = false;
         match found {
             // What cannot be read twice is not written to: it may be another's by now.
@@ -177,16 +175,26 @@ impl<H: Host> Attempt<'_, H> {
         self.at(Site::UndoScriptPath);
         // Whether it landed is what the reading tells.
         let _ = self.host.write(plan.path_at, &plan.old_path);
-        let read = self.read_state(target.thread, &target.layout);
+        let first = self.look_at_path(target, plan);
+        match self.agreed(first, |attempt| attempt.look_at_path(target, plan)) {
+            Err(_) => (Undo::Failed, Left::Unknown),
+            Ok((Some(PENDING_SET), _)) => (Undo::Failed, Left::ArmedByOther),
+            Ok((Some(PENDING_NONE), _)) if taken => (Undo::Late, Left::Nothing),
+            Ok((Some(PENDING_NONE), true)) => (Undo::Clean, Left::Nothing),
+            Ok(_) => (Undo::Failed, Left::Nothing),
+        }
+    }
+
+    /// The flag, and whether the path is what it was before we came.
+    fn look_at_path(
+        &mut self,
+        target: &Target,
+        plan: &RemoteWritePlan,
+    ) -> Result<(Option<u32>, bool), MemoryError> {
+        self.read_state(target.thread, &target.layout)?;
         let state = self.state(&target.layout);
         let restored = state.path_buffer().is_some_and(|path| path.starts_with(&plan.old_path));
-        match (read, state.pending()) {
-            (Err(_), _) => (Undo::Failed, Left::Unknown),
-            (Ok(()), Some(PENDING_SET)) => (Undo::Failed, Left::ArmedByOther),
-            (Ok(()), Some(PENDING_NONE)) if taken => (Undo::Late, Left::Nothing),
-            (Ok(()), Some(PENDING_NONE)) if restored => (Undo::Clean, Left::Nothing),
-            (Ok(()), _) => (Undo::Failed, Left::Nothing),
-        }
+        Ok((state.pending(), restored))
     }
 
     /// Makes sure that a pending request runs nothing, then clears it. Says whether the target had
@@ -213,14 +221,12 @@ impl<H: Host> Attempt<'_, H> {
         if now == (PENDING_SET, false) { Err(Left::Armed) } else { Err(Left::Nothing) }
     }
 
-    /// The flag, and whether the path is empty, looked at between any two writes; a failed access
-    /// is repeated once. A thread that has ended, or been followed by another in the same memory,
-    /// is not written to any more (`race/thread-exits`).
+    /// The flag, and whether the path is empty, looked at between any two writes. A thread that has
+    /// ended, or been followed by another in the same memory, is not written to any more
+    /// (`race/thread-exits`).
     fn look_at_flag(&mut self, target: &Target) -> Result<(u32, bool), Left> {
-        let flag = match self.read_flag(target) {
-            Err(Reason::Memory(_)) => self.read_flag(target),
-            looked => looked,
-        };
+        let first = self.read_flag(target);
+        let flag = self.agreed(first, |attempt| attempt.read_flag(target));
         flag.map_err(|_| Left::Unknown)
     }
 

@@ -96,11 +96,12 @@ impl<H: Host> Attempt<'_, H> {
     /// at all is the answer: without it, only consent allows writing.
     ///
     /// The word is a copy of `config.remote_debug`: 1 unless `-X disable-remote-debug` or
-    /// `PYTHON_DISABLE_REMOTE_DEBUG` switched it off. The table holds only its offset.
-    pub(crate) fn ask_policy(&mut self, interpreter: &Interpreter, layout: &Layout) -> Step<bool> {
+    /// `PYTHON_DISABLE_REMOTE_DEBUG` switched it off. The table holds only its offset. It is asked
+    /// on the way to the thread and once more right before the first write.
+    pub(crate) fn ask_policy(&mut self, interpreter: Address, layout: &Layout) -> Step<bool> {
         self.at(Site::Policy);
         let Some(offset) = layout.interpreter.remote_debugging_enabled else { return Ok(false) };
-        let Some(at) = interpreter.found.at.checked_add(offset) else {
+        let Some(at) = interpreter.checked_add(offset) else {
             return self.refuse(Reason::BrokenInterpreters);
         };
         let word = self.host.read_u32(at);

@@ -1,5 +1,5 @@
-//! Freezes a process and says what that costs: `freeze PID [ROUNDS]`. Under `strace -c` it tells the
-//! system calls as well.
+//! Freezes a process and says what that costs: `freeze PID [ROUNDS]`. Under `strace -c` it tells
+//! the system calls as well.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[cfg(target_os = "linux")]
