@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::command::{attach, attach_and_expect, inspect};
 use crate::pythons::Python;
-use crate::target::{BUSY, Folder, Script, Target};
+use crate::target::{BUSY, Folder, Script, Target, eventually};
 use crate::{Situation, always};
 
 pub(crate) fn situations() -> Vec<Situation> {
@@ -139,7 +139,13 @@ while True: pass";
     let target = Target::run(python, &folder, CODE);
     let line = target.line();
     let (thread, other) = line.split_once(' ').unwrap();
-    let seen = inspect(&target);
+    // The main thread gives its turn away while it prints, and may not have it back yet.
+    let seen = eventually(|| {
+        let seen = inspect(&target);
+        let threads = seen["interpreters"][1]["threads"].as_array();
+        let is_back = threads.is_some_and(|threads| threads[1]["active"] == true);
+        is_back.then_some(seen)
+    });
     assert_eq!(seen["kind"], "inspect");
     assert_eq!(seen["outcome"], "planned");
     assert_eq!(seen["version"], python.version.as_str());

@@ -9,14 +9,15 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use softdock_attach::Site;
 
+use super::is_default;
 use super::names::SiteName;
 
 /// One thing that happens at one access.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "FaultText")]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "FaultText", into = "FaultText")]
 pub struct Fault {
     /// Which access is struck.
     pub at: At,
@@ -46,20 +47,20 @@ impl fmt::Display for At {
 }
 
 /// A fault as it is written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultText {
     /// The step whose access is struck.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub site: Option<SiteName>,
     /// Which of its accesses, from 1.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub hit: Option<u32>,
     /// Instead of a site: the number of the access, from 1.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub access: Option<u32>,
     /// Whether every later access there is struck as well.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub sticky: bool,
     /// What happens.
     pub kind: FaultKind,
@@ -80,8 +81,18 @@ impl TryFrom<FaultText> for Fault {
     }
 }
 
+impl From<Fault> for FaultText {
+    fn from(Fault { at, sticky, kind }: Fault) -> FaultText {
+        let (site, hit, access) = match at {
+            At::Hit(site, hit) => (Some(SiteName(site)), (hit != 1).then_some(hit), None),
+            At::Access(access) => (None, None, Some(access)),
+        };
+        FaultText { site, hit, access, sticky, kind }
+    }
+}
+
 /// What happens at an access.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum FaultKind {
     /// Honest: nothing is mapped there.
     Unmapped,
@@ -120,7 +131,7 @@ pub enum FaultKind {
 }
 
 /// What the target, or somebody else, does.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Actor {
     /// The thread of this native id reaches a point where CPython looks at its eval breaker.
     Poll(u64),

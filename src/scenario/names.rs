@@ -2,7 +2,7 @@
 //! meant, most likely.
 
 use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use softdock_attach::{CacheUse, Left, Outcome, ParseMode, Proof, Reason, Site, Undo};
 use softdock_process::FoundBy;
 
@@ -45,6 +45,12 @@ macro_rules! name {
                 }
             }
         }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.0.name())
+            }
+        }
     };
 }
 
@@ -70,7 +76,8 @@ name!(/// A build of CPython.
     BuildName = softdock_cpython::Build, "build", softdock_cpython::Build::ALL);
 
 /// A reason, by name only: some carry a detail that the name already tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct ReasonName(pub &'static str);
 
 impl<'de> Deserialize<'de> for ReasonName {
@@ -85,7 +92,8 @@ impl<'de> Deserialize<'de> for ReasonName {
 }
 
 /// A word of the table, `group.field`, known to at least one build.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct WordName(pub &'static str);
 
 impl<'de> Deserialize<'de> for WordName {
@@ -114,6 +122,12 @@ impl<'de> Deserialize<'de> for VersionText {
                 "`{text}` is no version, expected one like 3.14.2 or 3.15.0rc1"
             ))
         })
+    }
+}
+
+impl Serialize for VersionText {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0)
     }
 }
 

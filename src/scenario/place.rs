@@ -1,11 +1,11 @@
 //! Places in a fake process, by name, and damage done to them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::names::WordName;
 
 /// A place in the process. Fields are those of the true layout, whatever is published.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum Place {
     /// A word of the published table.
@@ -29,7 +29,7 @@ pub enum Place {
 }
 
 /// A field of an interpreter state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[allow(missing_docs, reason = "named after CPython's own fields")]
 pub enum InterpreterField {
     Id,
@@ -40,7 +40,7 @@ pub enum InterpreterField {
 }
 
 /// A field of a thread state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[allow(missing_docs, reason = "named after CPython's own fields")]
 pub enum ThreadField {
     Prev,
@@ -54,7 +54,7 @@ pub enum ThreadField {
 }
 
 /// A change to memory that the process itself knows nothing of.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum Damage {
     /// A 64-bit word gets this value.

@@ -1,54 +1,72 @@
 //! The process of a scenario: a thin reading of [`softdock_cpython::ProcessSpec`], with the
 //! defaults that make a scenario short.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use softdock_cpython as cpython;
 use softdock_process::Address;
 
+use super::is_default;
 use super::names::{BuildName, FoundByName, VersionText, WordName};
 
 /// The process to attach to.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Process {
     /// Whose table it has; `3.14.10-linux` by default.
+    #[serde(skip_serializing_if = "is_default")]
     pub build: Option<BuildName>,
     /// The version it publishes, where not the build's own.
+    #[serde(skip_serializing_if = "is_default")]
     pub version: Option<VersionText>,
     /// How it truly differs from the build.
+    #[serde(skip_serializing_if = "is_default")]
     pub changes: Vec<Change>,
     /// Where the module is loaded.
+    #[serde(skip_serializing_if = "is_default")]
     pub placement: Placement,
     /// Name of the file that holds the runtime.
+    #[serde(skip_serializing_if = "is_default")]
     pub module: Option<String>,
     /// How a backend finds the runtime.
+    #[serde(skip_serializing_if = "is_default")]
     pub found_by: Option<FoundByName>,
     /// What the file behind the runtime says.
+    #[serde(skip_serializing_if = "is_default")]
     pub image: Image,
     /// Other modules that look like a runtime.
+    #[serde(skip_serializing_if = "is_default")]
     pub others: Vec<Other>,
     /// Threads of the main interpreter; 1 by default. Native ids count from the pid.
+    #[serde(skip_serializing_if = "is_default")]
     pub threads: Option<usize>,
     /// What is special about one of them, by its place in the order of creation.
+    #[serde(skip_serializing_if = "is_default")]
     pub thread: Vec<(usize, Thread)>,
     /// Sub-interpreters, oldest first; their ids count from 1.
+    #[serde(skip_serializing_if = "is_default")]
     pub sub_interpreters: Vec<SubInterpreter>,
     /// `config.remote_debug` of the main interpreter.
+    #[serde(skip_serializing_if = "is_default")]
     pub remote_debugging: Option<i32>,
     /// Python was loaded but never initialised.
+    #[serde(skip_serializing_if = "is_default")]
     pub uninitialised: bool,
     /// Who started Python.
+    #[serde(skip_serializing_if = "is_default")]
     pub host: Host,
     /// How far its life has come.
+    #[serde(skip_serializing_if = "is_default")]
     pub phase: Phase,
     /// What comes of opening the script in the target.
+    #[serde(skip_serializing_if = "is_default")]
     pub script: Access,
     /// Its process id as it sees itself, where that is another one.
+    #[serde(skip_serializing_if = "is_default")]
     pub inner_pid: Option<u32>,
 }
 
 /// How a build truly differs from the recorded one: it publishes and behaves by the change.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum Change {
     /// Another value for a word of the table.
@@ -62,7 +80,7 @@ pub enum Change {
 }
 
 /// Where the module is loaded.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Placement {
     /// Where the build usually is.
     #[default]
@@ -72,7 +90,7 @@ pub enum Placement {
 }
 
 /// What the file behind the runtime says.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Image {
     /// What was loaded.
     #[default]
@@ -84,7 +102,7 @@ pub enum Image {
 }
 
 /// Another module that looks like a runtime.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Other {
     /// Name of its file.
@@ -92,18 +110,18 @@ pub struct Other {
     /// What is there.
     pub content: Content,
     /// How a backend finds it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub found_by: Option<FoundByName>,
     /// Where; below the true runtime by default.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub at: Option<u64>,
     /// What its file says.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub image: Image,
 }
 
 /// What another module holds.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Content {
     /// A copy of the runtime that nobody initialised.
     DeadCopy,
@@ -114,33 +132,40 @@ pub enum Content {
 }
 
 /// What is special about a thread.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Thread {
     /// Its native id.
+    #[serde(skip_serializing_if = "is_default")]
     pub native: Option<u64>,
     /// Event bits of its breaker.
+    #[serde(skip_serializing_if = "is_default")]
     pub events: u8,
     /// Its pending flag.
+    #[serde(skip_serializing_if = "is_default")]
     pub pending: i32,
     /// What is in its path buffer.
+    #[serde(skip_serializing_if = "is_default")]
     pub path: String,
     /// Its status bits.
+    #[serde(skip_serializing_if = "is_default")]
     pub status: Option<u32>,
 }
 
 /// A sub-interpreter.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SubInterpreter {
     /// Its threads.
+    #[serde(skip_serializing_if = "is_default")]
     pub threads: usize,
     /// Whether its first thread is inside it right now.
+    #[serde(skip_serializing_if = "is_default")]
     pub executing: bool,
 }
 
 /// Who started Python.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Host {
     /// The `python` program.
     #[default]
@@ -150,7 +175,7 @@ pub enum Host {
 }
 
 /// How far the life of the process has come.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Phase {
     /// The main script runs.
     #[default]
@@ -162,7 +187,7 @@ pub enum Phase {
 }
 
 /// What comes of opening the script in the target.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Access {
     /// It runs.
     #[default]

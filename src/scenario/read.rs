@@ -102,15 +102,18 @@ fn with_suggestion(error: &Error) -> String {
     }
 }
 
+/// The dialect of RON that scenarios are written in: no `Some(…)`, no second parentheses.
+pub(super) fn grammar() -> ron::Options {
+    let extensions = Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES;
+    ron::Options::default().with_default_extension(extensions)
+}
+
 /// Reads one scenario from a file's text.
 ///
 /// # Errors
 /// The first mistake, with its place.
-pub(crate) fn parse(path: &Path, text: &str) -> Result<Scenario, Mistake> {
-    ron::Options::default()
-        .with_default_extension(Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES)
-        .from_str(text)
-        .map_err(|error| Mistake::of_ron(path, text, &error))
+pub fn parse(path: &Path, text: &str) -> Result<Scenario, Mistake> {
+    grammar().from_str(text).map_err(|error| Mistake::of_ron(path, text, &error))
 }
 
 /// Reads one scenario from a file; returns its text as well, for messages about it.

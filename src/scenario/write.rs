@@ -1,0 +1,38 @@
+//! Writing a scenario: as a person would, one field a line, whatever has its default left out.
+//! Reading it gives the same scenario again.
+
+use ron::ser::PrettyConfig;
+
+use super::Scenario;
+use super::read::grammar;
+
+/// The text of a scenario file.
+///
+/// # Panics
+/// Never: a scenario holds nothing that RON cannot say.
+#[must_use]
+pub fn write(scenario: &Scenario) -> String {
+    let style = PrettyConfig::new().depth_limit(2).new_line("\n").separate_tuple_members(false);
+    let text = grammar().to_string_pretty(scenario, style).expect("plain data");
+    text + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::scenario::read::parse;
+
+    #[test]
+    fn every_committed_scenario_reads_back_as_it_was_written() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let files = crate::corpus::find(&[folder]).expect("the scenarios");
+        assert!(files.len() > 300);
+        for (path, name) in files {
+            let (scenario, _) = crate::scenario::read(&path).expect("a scenario that reads");
+            let text = write(&scenario);
+            assert_eq!(parse(&path, &text).as_ref(), Ok(&scenario), "{name}:\n{text}");
+        }
+    }
+}
