@@ -39,7 +39,10 @@ fn snapshot(name: &str, text: &str) {
 #[test]
 fn help_is_as_reviewed() {
     let folder = folder("help");
-    for subcommand in ["run", "inspect", "attach", "explain", "new"] {
+    for subcommand in [
+        "run", "sweep", "merge", "explore", "replay", "shrink", "explain", "inspect", "attach",
+        "new",
+    ] {
         snapshot(&format!("help-{subcommand}"), &seen(&softdock(&folder, &[subcommand, "--help"])));
     }
     snapshot("help", &seen(&softdock(&folder, &["--help"])));
@@ -85,6 +88,48 @@ fn a_finding_exits_1_with_trace_and_the_line_that_repeats_it() {
         let output = run_scenario(&format!("canary-{format}"), canary, &["--format", format]);
         assert_eq!(output.status.code(), Some(1), "{}", seen(&output));
         snapshot(&format!("canary-{format}"), &seen(&output));
+    }
+}
+
+/// Two lies, which no engine can see through, and a move that does not matter.
+const FINDING: &str = "softdock schedule 1
+scenario refuse/policy-disabled
+policy 1: FlipBit(0)
+policy 2: FlipBit(0)
+recheck 2: Move(Raise(4242, 1))
+";
+
+#[test]
+fn a_finding_is_replayed_shrunk_and_explained() {
+    let folder = folder("finding");
+    std::fs::write(folder.join("found.schedule"), FINDING).expect("a file");
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let scenarios = scenarios.to_str().expect("UTF-8");
+    for (subcommand, code) in [("replay", 1), ("shrink", 0), ("explain", 0)] {
+        let arguments = [subcommand, "found.schedule", "--scenarios", scenarios];
+        let output = softdock(&folder, &arguments);
+        assert_eq!(output.status.code(), Some(code), "{}", seen(&output));
+        snapshot(&format!("finding-{subcommand}"), &seen(&output));
+    }
+    // What shrinking wrote is a scenario, and still wrong.
+    let small = ["shrink", "found.schedule", "--scenarios", scenarios, "--out", "small.ron"];
+    assert_eq!(softdock(&folder, &small).status.code(), Some(0));
+    assert_eq!(softdock(&folder, &["replay", "small.ron"]).status.code(), Some(1));
+    assert_eq!(softdock(&folder, &small).status.code(), Some(2), "an existing file is kept");
+}
+
+#[test]
+fn a_schedule_that_does_not_read_exits_2_and_says_where() {
+    let folder = folder("schedule");
+    for (name, text) in [
+        ("site", "softdock schedule 1\nscenario a\nveriffy 1: Gone\n"),
+        ("scenario", "softdock schedule 1\nscenario refuse/no-such\n"),
+        ("version", "softdock schedule 7\n"),
+    ] {
+        std::fs::write(folder.join("x.schedule"), text).expect("a file");
+        let output = softdock(&folder, &["replay", "x.schedule"]);
+        assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
+        snapshot(&format!("schedule-{name}"), &seen(&output));
     }
 }
 

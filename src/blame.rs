@@ -11,8 +11,7 @@
 
 use std::fmt;
 
-use crate::choice::{Menu, Recorded, What};
-use crate::run::{Run, Stage};
+use crate::run::Run;
 use crate::scenario::Actor;
 
 /// Whose fault a broken promise is.
@@ -98,16 +97,16 @@ impl fmt::Display for Window {
     }
 }
 
-/// Blames somebody for what went wrong in a run with these choices. Each broken promise must be
-/// excused; the window told is that of the first.
+/// Blames somebody for what went wrong in a run; `calmly` lets the very same happen again, but for
+/// the target's own doing at one access. Each broken promise must be excused; the window told is
+/// that of the first.
 ///
 /// A report that is not true is never excused: it is made after the last look, and nothing can
 /// move between the two.
-pub fn blame(stage: &mut Stage<'_>, menu: &Menu, plan: &[(u32, What, u32)], run: &Run) -> Blame {
+pub fn blame(run: &Run, mut calmly: impl FnMut(u32) -> Run) -> Blame {
     let mut excuse = None;
     for broken in &run.violations {
-        let mut again = Recorded::new(plan);
-        let calm = stage.explore_calmly(Some(menu), &mut again, broken.access);
+        let calm = calmly(broken.access);
         if broken.access > run.accesses || calm.violations.contains(broken) {
             return Blame::Ignored;
         }

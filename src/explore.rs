@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use crate::blame::{Blame, blame};
-use crate::choice::{Classes, Exhaustive, Menu, Prefixes};
+use crate::choice::{Classes, Exhaustive, Menu, Prefixes, Recorded};
 use crate::finding::Finding;
 use crate::run::Stage;
 use crate::sweep::Tally;
@@ -91,7 +91,10 @@ impl Explore<'_> {
                 tally.count(&run);
             }
             if wrong {
-                match blame(stage, &menu, &chooser.choices(), &run) {
+                let choices = chooser.choices();
+                let calmly =
+                    |access| stage.explore_calmly(offered, &mut Recorded::new(&choices), access);
+                match blame(&run, calmly) {
                     Blame::Excused(window) => tally.excuse(window),
                     Blame::Ignored => {
                         tally.findings += 1;

@@ -12,14 +12,18 @@
 //! | [`explore`] | every interleaving of the target's moves |
 //! | [`blame`] | whether anybody could have known better |
 //! | [`finding`] | a run that should not be, kept |
+//! | [`shrink`] | the smallest scenario that is still wrong |
 //! | [`evidence`] | what a success must have seen |
 //! | [`run`] | one scenario, attempted and judged |
+//! | [`case`] | one run to be looked at closely |
 //! | [`corpus`] | all scenarios of some folders |
+//! | [`story`] | one run, told, and where its future was decided |
 //! | [`trace`] | what happened, for a person |
 //! | [`report`] | what an attempt came to, as JSON and as text |
 //! | `live` | a real process behind the engine |
 
 pub mod blame;
+pub mod case;
 pub mod choice;
 pub mod corpus;
 pub mod evidence;
@@ -31,6 +35,8 @@ pub mod oracle;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod shrink;
+pub mod story;
 pub mod sweep;
 pub mod trace;
 pub mod world;

@@ -120,8 +120,9 @@ impl<'s> Stage<'s> {
         let before = self.process.runs().len();
         let (config, cached) = (&self.config, self.cached);
         let mut quiet = Quiet;
-        let world = World::new(&mut self.process, plot, &mut quiet, trace);
-        let (mut run, unmet) = attempt(self.scenario, world, config, cached);
+        let mut world = World::new(&mut self.process, plot, &mut quiet, trace);
+        let mut run = attempt(self.scenario, &mut world, config, cached);
+        let unmet = unmet(&world);
         let ran = self.process.runs().get(before..).unwrap_or_default();
         run.runs = ran.iter().filter(|run| run.path == plot.script).count();
         run.mismatches = compare(&self.scenario.expect, &run.report, run.runs);
@@ -152,9 +153,45 @@ impl<'s> Stage<'s> {
         self.play(plot, chooser, Trace::off())
     }
 
+    /// Attempts it once with these faults in the place of its own, and asks both judges.
+    pub fn judge(&mut self, faults: &[Fault], trace: Trace) -> Run {
+        let plot = Plot { faults, moves: &[], ..self.plot(None) };
+        let mut quiet = Quiet;
+        self.process.restore();
+        let mut world = World::new(&mut self.process, plot, &mut quiet, trace);
+        let mut run = attempt(self.scenario, &mut world, &self.config, self.cached);
+        run.mismatches = unmet(&world);
+        if run.violations.is_empty() && run.report.outcome.is_success() {
+            run.violations = self.seen(plot, &mut Quiet);
+        }
+        run
+    }
+
+    /// Attempts it once with these faults in the place of its own, and whatever else `chooser` lets
+    /// go wrong.
+    pub fn explore_from<C: Chooser>(
+        &mut self,
+        faults: &[Fault],
+        menu: &Menu,
+        chooser: &mut C,
+    ) -> Run {
+        let plot = Plot { faults, moves: &[], ..self.plot(Some(menu)) };
+        self.play(plot, chooser, Trace::off())
+    }
+
+    /// The same, but for the target's own doing at one access.
+    pub fn judge_calmly(&mut self, faults: &[Fault], calm_at: u32) -> Run {
+        let plot = Plot { faults, moves: &[], calm_at: Some(calm_at), ..self.plot(None) };
+        self.play(plot, &mut Quiet, Trace::off())
+    }
+
     /// What a success of the same attempt rests on that the engine has not seen.
     pub fn evidence<C: Chooser>(&mut self, menu: Option<&Menu>, chooser: &mut C) -> Vec<Broken> {
         let plot = Plot { moves: &[], ..self.plot(menu) };
+        self.seen(plot, chooser)
+    }
+
+    fn seen<C: Chooser>(&mut self, plot: Plot<'_>, chooser: &mut C) -> Vec<Broken> {
         self.process.restore();
         let consent = Consent {
             policy: self.config.allow_unproven,
@@ -176,8 +213,8 @@ impl<'s> Stage<'s> {
     fn play<C: Chooser>(&mut self, plot: Plot<'_>, chooser: &mut C, trace: Trace) -> Run {
         self.process.restore();
         let (config, cached) = (&self.config, self.cached);
-        let world = World::new(&mut self.process, plot, chooser, trace);
-        attempt(self.scenario, world, config, cached).0
+        let mut world = World::new(&mut self.process, plot, chooser, trace);
+        attempt(self.scenario, &mut world, config, cached)
     }
 
     fn plot<'p>(&self, menu: Option<&'p Menu>) -> Plot<'p>
@@ -196,27 +233,25 @@ impl<'s> Stage<'s> {
     }
 }
 
-/// Drives the engine, and has it judged. Returns also what of the scenario did not come about.
+/// Drives the engine, and has it judged.
 fn attempt<C: Chooser>(
     scenario: &Attach,
-    mut world: World<'_, C>,
+    world: &mut World<'_, C>,
     config: &Config,
     cached: Option<CachedThread>,
-) -> (Run, Vec<String>) {
-    let report = drive(scenario, &mut world, config, cached);
+) -> Run {
+    let report = drive(scenario, world, config, cached);
     let (conclusions, accesses, moved) = (world.conclusions(), world.accesses(), world.has_moved());
     let violations = world.watch.judge(world.process(), &report, conclusions, accesses, moved);
-    let unmet = unmet(scenario, &world);
     let (bytes, largest) = world.bytes();
     let hits = world.hits();
     let trace = std::mem::take(&mut world.trace);
     let (happened, moves) = world.happened();
-    let mismatches = Vec::new();
-    let run = Run {
+    Run {
         report,
         trace,
         violations,
-        mismatches,
+        mismatches: Vec::new(),
         accesses,
         bytes,
         largest,
@@ -224,8 +259,7 @@ fn attempt<C: Chooser>(
         runs: 0,
         happened,
         moves,
-    };
-    (run, unmet)
+    }
 }
 
 fn drive<C: Chooser>(
@@ -243,10 +277,10 @@ fn drive<C: Chooser>(
 }
 
 /// What the scenario says and could not happen.
-fn unmet<C: Chooser>(scenario: &Attach, world: &World<'_, C>) -> Vec<String> {
+fn unmet<C: Chooser>(world: &World<'_, C>) -> Vec<String> {
     let unstruck = world
         .unstruck()
-        .map(|nth| format!("fault {} at {} never struck", nth + 1, scenario.faults[nth].at));
+        .map(|(nth, fault)| format!("fault {} at {} never struck", nth + 1, fault.at));
     let impossible = world.impossible().map(|error| format!("a move was impossible: {error}"));
     unstruck.chain(impossible).collect()
 }

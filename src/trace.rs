@@ -176,22 +176,41 @@ impl Somewhere {
     }
 }
 
+/// One line of a trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceLine {
+    /// The number of the access, from 1; `None` for what the target does by itself.
+    pub access: Option<u32>,
+    /// The step it belongs to.
+    pub site: Site,
+    /// What happened.
+    pub text: String,
+}
+
+impl Trace {
+    /// Its lines, in order.
+    pub fn lines(&self) -> impl Iterator<Item = TraceLine> + '_ {
+        let mut accesses = 0;
+        self.steps.iter().flatten().map(move |Step { site, what, fault }| {
+            let is_access = !matches!(what, What::Moved(_) | What::Impossible(_));
+            accesses += u32::from(is_access);
+            let fault = fault.as_ref().map(|fault| format!("  <- fault {fault:?}"));
+            let text = format!("{what}{}", fault.unwrap_or_default());
+            TraceLine { access: is_access.then_some(accesses), site: *site, text }
+        })
+    }
+}
+
+impl fmt::Display for TraceLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.access.map_or("*".into(), |access| access.to_string());
+        write!(f, "{number:>4} {:<18} {}", self.site.name(), self.text)
+    }
+}
+
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut accesses = 0;
-        for Step { site, what, fault } in self.steps.iter().flatten() {
-            if matches!(what, What::Moved(_) | What::Impossible(_)) {
-                write!(f, "   * {:<18} {what}", site.name())?;
-            } else {
-                accesses += 1;
-                write!(f, "{accesses:>4} {:<18} {what}", site.name())?;
-            }
-            match fault {
-                Some(fault) => writeln!(f, "  <- fault {fault:?}")?,
-                None => writeln!(f)?,
-            }
-        }
-        Ok(())
+        self.lines().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 

@@ -61,11 +61,8 @@ impl fmt::Display for Schedule {
 }
 
 impl Schedule {
-    /// Whether this text is meant to be a schedule.
-    #[must_use]
-    pub fn is_one(text: &str) -> bool {
-        text.starts_with("softdock schedule")
-    }
+    /// How a text begins that is meant to be a schedule.
+    pub const KEYWORD: &str = "softdock schedule";
 
     /// Reads one. Empty lines and lines that start with `#` say nothing.
     ///

@@ -1,7 +1,6 @@
 //! `softdock explore`: every interleaving of a scenario's moves with the accesses of the engine,
 //! and its certificate.
 
-use std::cell::Cell;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -97,22 +96,12 @@ fn attach(entry: &Entry) -> &Attach {
 fn explore_one(entry: &Entry, args: &Args, progress: &Progress) -> Result<Exploration, Mistake> {
     let mut stage = entry.stage()?;
     let folder = args.out.join("findings");
-    let told = Cell::new(0);
-    let found = |finding: Finding| {
-        // The first few tell what is wrong; a thousand more do not tell it better.
-        told.set(told.get() + 1);
-        if told.get() <= FINDINGS_TOLD {
-            progress.found(&folder, &finding);
-        }
-    };
+    let found = |finding: Finding| progress.found(&folder, &finding);
     let explore = Explore { name: &entry.name, faults: args.faults, unpruned: args.unpruned };
     let exploration = explore.run(&mut stage, &found, &|| progress.goes_on());
     progress.did(exploration.tally.runs + exploration.cut);
     Ok(exploration)
 }
-
-/// Findings of one scenario that are saved and told.
-const FINDINGS_TOLD: u32 = 20;
 
 fn usage(message: &str) -> Exit {
     output::message(message);

@@ -10,9 +10,11 @@ mod live;
 mod new;
 mod output;
 mod progress;
+mod replay;
 mod run;
 #[cfg(target_os = "linux")]
 mod settings;
+mod shrink;
 mod sweep;
 #[cfg(not(target_os = "linux"))]
 mod unsupported;
@@ -37,7 +39,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 as asked; 1 a finding, or refused or failed; 2 usage; 101 a bug of softdock.
+Exit codes: 0 as asked; 1 a finding, or refused or failed; 2 usage; 3 two runs of the same differ,
+101 a panic: both are bugs of softdock.
 Results go to standard output, messages to standard error.";
 
 #[derive(Debug, Subcommand)]
@@ -46,6 +49,8 @@ enum Command {
     Sweep(sweep::Args),
     Merge(sweep::MergeArgs),
     Explore(explore::Args),
+    Replay(replay::Args),
+    Shrink(shrink::Args),
     Inspect(inspect::Args),
     Attach(attach::Args),
     Explain(explain::Args),
@@ -68,6 +73,7 @@ pub(crate) enum Exit {
     AsAsked,
     Finding,
     Usage,
+    Nondeterministic,
 }
 
 impl From<Exit> for ExitCode {
@@ -76,6 +82,7 @@ impl From<Exit> for ExitCode {
             Exit::AsAsked => 0,
             Exit::Finding => 1,
             Exit::Usage => 2,
+            Exit::Nondeterministic => 3,
         })
     }
 }
@@ -86,6 +93,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Merge(args) => sweep::merge(&args),
         Command::Explore(args) => explore::explore(&args),
+        Command::Replay(args) => replay::replay(&args),
+        Command::Shrink(args) => shrink::run(&args),
         Command::Inspect(args) => live::inspect(&args),
         Command::Attach(args) => live::attach(&args),
         Command::Explain(args) => explain::run(&args),

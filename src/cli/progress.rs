@@ -1,9 +1,10 @@
 //! How long work shows itself: a bar on the terminal, nothing elsewhere; and Ctrl-C, which ends it
 //! and keeps what is done.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -16,7 +17,13 @@ pub(crate) struct Progress {
     runs: AtomicU64,
     began: Instant,
     interrupted: Arc<AtomicBool>,
+    /// How many findings of each scenario were told.
+    told: Mutex<BTreeMap<String, u32>>,
 }
+
+/// Findings of one scenario that are saved and told: the first few tell what is wrong, a thousand
+/// more do not tell it better.
+const FINDINGS_TOLD: u32 = 20;
 
 impl Progress {
     /// Begins work of so many pieces. A second Ctrl-C kills, as it would without us.
@@ -31,7 +38,8 @@ impl Progress {
         let style = ProgressStyle::with_template("{wide_bar} {percent}% {msg} {eta}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(200));
-        Ok(Progress { bar, runs: AtomicU64::new(0), began: Instant::now(), interrupted })
+        let (runs, told) = (AtomicU64::new(0), Mutex::default());
+        Ok(Progress { bar, runs, began: Instant::now(), interrupted, told })
     }
 
     /// A piece is done; it took so many runs.
@@ -43,6 +51,9 @@ impl Progress {
 
     /// Saves a finding before anything else happens, and tells of it above the bar.
     pub(crate) fn found(&self, folder: &Path, finding: &Finding) {
+        if !self.is_to_be_told(&finding.schedule.scenario) {
+            return;
+        }
         let Finding { schedule, broken, .. } = finding;
         let told = match finding.save(folder) {
             Ok(path) => format!("repeat it with: softdock replay {}", path.display()),
@@ -52,6 +63,13 @@ impl Progress {
         };
         let message = format!("FOUND in {}: {}\n  {told}", schedule.scenario, broken.join("; "));
         self.bar.suspend(|| super::output::message(&message));
+    }
+
+    fn is_to_be_told(&self, scenario: &str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(|broken| broken.into_inner());
+        let told = told.entry(scenario.into()).or_default();
+        *told += 1;
+        *told <= FINDINGS_TOLD
     }
 
     pub(crate) fn goes_on(&self) -> bool {

@@ -74,7 +74,8 @@ pub struct Attach {
     pub expect: Expect,
 }
 
-const DEFAULT_SCRIPT: &str = "/tmp/attach.py";
+/// The script, where a scenario names none.
+pub const DEFAULT_SCRIPT: &str = "/tmp/attach.py";
 
 fn default_script() -> String {
     DEFAULT_SCRIPT.into()

@@ -49,6 +49,11 @@ impl Mistake {
         Mistake { path: path.into(), line, column, message, text: text.into() }
     }
 
+    /// A mistake in this line.
+    pub(crate) fn at_line(path: &Path, text: &str, line: usize, message: String) -> Mistake {
+        Mistake { path: path.into(), line, column: 1, message, text: text.into() }
+    }
+
     fn of_ron(path: &Path, text: &str, error: &SpannedError) -> Mistake {
         let (line, column) = (error.span.start.line, error.span.start.col);
         let message = with_suggestion(&error.code);

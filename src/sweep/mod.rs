@@ -26,7 +26,7 @@ use crate::blame::{Blame, blame};
 use crate::choice::{Chooser, Classes, Digest, Menu, Open, Prefixes, Recorded, Shape, What};
 use crate::finding::Finding;
 use crate::run::{Run, Stage};
-use crate::scenario::FaultKind;
+use crate::scenario::{Fault, FaultKind};
 use crate::trace::Trace;
 
 /// Choices, as [`Recorded`] takes them.
@@ -83,10 +83,15 @@ impl Chooser for Noted<'_> {
     }
 }
 
-/// What is open in a run of this plan, after its last choice.
-pub(crate) fn open_after(stage: &mut Stage<'_>, menu: &Menu, plan: &Plan) -> Vec<Open> {
+/// What is open in a run with these faults and this plan, after its last choice.
+pub(crate) fn open_after(
+    stage: &mut Stage<'_>,
+    faults: &[Fault],
+    menu: &Menu,
+    plan: &Plan,
+) -> Vec<Open> {
     let mut noted = Noted::new(plan);
-    stage.explore(Some(menu), &mut noted, Trace::off());
+    stage.explore_from(faults, menu, &mut noted);
     noted.open
 }
 
@@ -199,7 +204,9 @@ impl Sweeper<'_, '_> {
     }
 
     fn judge(&mut self, plan: &Plan, run: Run) {
-        match blame(self.stage, self.menu, plan, &run) {
+        let calmly =
+            |access| self.stage.explore_calmly(Some(self.menu), &mut Recorded::new(plan), access);
+        match blame(&run, calmly) {
             Blame::Excused(window) => self.part.tally.excuse(window),
             Blame::Ignored => {
                 self.part.tally.findings += 1;

@@ -81,7 +81,8 @@ impl Sweep {
         let (mut certificates, mut pieces) = (Vec::new(), Vec::new());
         for (job, Job { name, scenario }) in jobs.iter().enumerate() {
             let menu = menu(PartKind::Faults(1), &[]);
-            let open = Stage::new(scenario).map(|mut stage| open_after(&mut stage, &menu, &vec![]));
+            let open = Stage::new(scenario)
+                .map(|mut stage| open_after(&mut stage, &scenario.faults, &menu, &vec![]));
             let open = open.unwrap_or_default();
             let mut quiet = Totals::default();
             open.iter().for_each(|open| quiet += Totals::of(open.shape, 1));

@@ -132,8 +132,9 @@ impl<'w, C: Chooser> World<'w, C> {
     }
 
     /// The faults that never struck: the engine did not get as far as they say.
-    pub fn unstruck(&self) -> impl Iterator<Item = usize> + '_ {
-        self.struck.iter().enumerate().filter(|(_, struck)| !**struck).map(|(nth, _)| nth)
+    pub fn unstruck(&self) -> impl Iterator<Item = (usize, &Fault)> {
+        let struck = self.struck.iter().zip(self.plot.faults).enumerate();
+        struck.filter(|(_, (struck, _))| !**struck).map(|(nth, (_, fault))| (nth, fault))
     }
 
     /// A move that the target could not make, if any.

@@ -1,8 +1,10 @@
-//! `softdock explain`: looks a word up. The words themselves are in `words`.
+//! `softdock explain`: looks a word up, or tells a run. The words themselves are in `words`.
 
+mod run;
 mod words;
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use softdock::scenario::names::nearest;
 use softdock_attach::{Reason, Site};
@@ -11,20 +13,29 @@ use super::output::{self, FAINT, STRONG, styled};
 use super::{EXIT_CODES, Exit};
 use words::{GROUPS, Word};
 
-/// Say what a word in softdock's output means.
+/// Say what a word in softdock's output means, or tell a run access by access.
 ///
 /// Knows sites, outcomes, reasons, modes of parsing, what can be left in a target, faults and moves
-/// of scenarios, codes of telemetry and exit codes. Upper case and hyphens do not matter.
+/// of scenarios, windows, codes of telemetry and exit codes. Upper case and hyphens do not matter.
+///
+/// Of a scenario or a finding it tells what happened, what the engine concluded, and at which
+/// access the ending was decided.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   softdock explain                    all words, by group
   softdock explain armed-no-bit
   softdock explain OffsetsParse
-  softdock explain 101")]
+  softdock explain 101
+  softdock explain scenarios/survive/write-pending-lost.ron")]
 pub(crate) struct Args {
-    /// The word; without it, all are listed.
+    /// The word, or a file: a scenario or a finding. Without it, all words are listed.
+    #[arg(value_name = "WORD|FILE")]
     name: Option<String>,
+
+    /// The folder of the scenarios that findings name.
+    #[arg(long, value_name = "FOLDER", default_value = "scenarios")]
+    scenarios: PathBuf,
 }
 
 pub(crate) fn run(args: &Args) -> Exit {
@@ -32,6 +43,10 @@ pub(crate) fn run(args: &Args) -> Exit {
         output::result(&list());
         return Exit::AsAsked;
     };
+    let path = Path::new(name);
+    if path.is_file() {
+        return run::explain(path, &args.scenarios);
+    }
     let found = look_up(name);
     if found.is_empty() {
         output::message(&unknown(name));

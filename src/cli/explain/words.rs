@@ -1,6 +1,8 @@
 //! The words of softdock's output and of its scenarios, and what each means to a person. Tables;
 //! tests hold them to the names that the engine really uses.
 
+use softdock::blame::Window;
+
 /// A name and its meaning, the gist in the first sentence.
 pub(super) type Word = (&'static str, &'static str);
 
@@ -24,8 +26,26 @@ pub(super) const GROUPS: &[(&str, &[Word])] = &[
     ("cache", CACHE),
     ("fault in a scenario", FAULT),
     ("move in a scenario", MOVE),
+    ("window in which the target can move unseen", WINDOW),
     (EXITS, EXIT),
 ];
+
+/// What the word of this name in this group means.
+pub(super) fn meaning(group: &str, name: &str) -> Option<&'static str> {
+    let (_, words) = GROUPS.iter().find(|(known, _)| *known == group)?;
+    words.iter().find(|(known, _)| *known == name).map(|(_, meaning)| *meaning)
+}
+
+/// What the windows are is told where they are found.
+const WINDOW: &[Word] = &{
+    let mut words = [("", ""); Window::ALL.len()];
+    let mut nth = 0;
+    while nth < words.len() {
+        words[nth] = (Window::ALL[nth].name(), Window::ALL[nth].about());
+        nth += 1;
+    }
+    words
+};
 
 const OUTCOME: &[Word] = &[
     (
@@ -316,6 +336,7 @@ const EXIT: &[Word] = &[
     ("0", "As asked. A request that is armed and not taken yet counts too."),
     ("1", "A finding, or refused or failed. Nothing is left in the target unless it is said."),
     ("2", "Usage, or a file that does not read."),
+    ("3", "The same run came out otherwise a second time. A bug of softdock: please report it."),
     ("101", "A bug of softdock. Please report it with the command and its output."),
 ];
 

@@ -1,0 +1,78 @@
+//! One run to be looked at closely: a scenario file, or a schedule, which is a scenario and what
+//! happened in it besides. Either way it becomes one scenario, with everything that happens in it
+//! told by its faults.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::choice::{Schedule, ScheduleError};
+use crate::corpus;
+use crate::run::{Stage, Unbuildable};
+use crate::scenario::{self, Attach, Mistake, Scenario};
+
+/// A run to be looked at.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The file that was named.
+    pub path: PathBuf,
+    /// Name of the scenario.
+    pub name: String,
+    /// What it says, and what happened besides.
+    pub scenario: Attach,
+    text: String,
+}
+
+impl Case {
+    /// Reads a scenario or a schedule. The scenarios that schedules name are below `folder`.
+    ///
+    /// # Errors
+    /// The first mistake, in the schedule or in its scenario.
+    pub fn read(path: &Path, folder: &Path) -> Result<Case, Mistake> {
+        let bytes = fs::read(path).map_err(|error| Mistake::whole(path, error))?;
+        if !bytes.starts_with(Schedule::KEYWORD.as_bytes()) {
+            let (scenario, text) = scenario::read(path)?;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let Scenario::Attach(scenario) = scenario;
+            return Ok(Case { path: path.into(), name, scenario: *scenario, text });
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let schedule = Schedule::parse(&text).map_err(|ScheduleError { line, message }| {
+            Mistake::at_line(path, &text, line, message)
+        })?;
+        let file = scenario_file(&schedule.scenario, folder).ok_or_else(|| {
+            let message = format!(
+                "no scenario `{}`, expected {}.ron below {}",
+                schedule.scenario,
+                schedule.scenario,
+                folder.display()
+            );
+            Mistake::near(path, &text, &schedule.scenario, message)
+        })?;
+        let (scenario, text) = scenario::read(&file)?;
+        let Scenario::Attach(mut scenario) = scenario;
+        scenario.faults.extend(schedule.faults);
+        Ok(Case { path: path.into(), name: schedule.scenario, scenario: *scenario, text })
+    }
+
+    /// Builds its process.
+    ///
+    /// # Errors
+    /// When it cannot exist.
+    pub fn stage(&self) -> Result<Stage<'_>, Mistake> {
+        Stage::new(&self.scenario).map_err(|Unbuildable { token, message }| {
+            Mistake::near(&self.path, &self.text, token, message)
+        })
+    }
+}
+
+/// The file of a scenario: by its name below the folder, by the last part of that, or by path.
+fn scenario_file(name: &str, folder: &Path) -> Option<PathBuf> {
+    let named = folder.join(name).with_extension("ron");
+    let direct = [named, PathBuf::from(name)].into_iter().find(|path| path.is_file());
+    direct.or_else(|| {
+        let files = corpus::find(&[folder.into()]).ok()?;
+        let mut same =
+            files.into_iter().filter(|(_, known)| known.rsplit('/').next() == Some(name));
+        same.next().map(|(path, _)| path)
+    })
+}

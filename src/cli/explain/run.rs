@@ -1,0 +1,86 @@
+//! Explaining one run: its trace with what the engine concluded, and where the future was decided.
+//! What that means and how it is counted is in [`softdock::story`].
+
+use std::path::Path;
+
+use softdock::case::Case;
+use softdock::story::{Futures, Step, Story, tell};
+
+use super::words;
+use crate::cli::Exit;
+use crate::cli::output::{self, BAD, FAINT, STRONG, styled};
+
+pub(super) fn explain(path: &Path, scenarios: &Path) -> Exit {
+    let told = Case::read(path, scenarios).and_then(|case| {
+        let story = tell(&mut case.stage()?);
+        Ok((case, story))
+    });
+    let (case, story) = match told {
+        Ok(told) => told,
+        Err(mistake) => {
+            output::message(&mistake.to_string());
+            return Exit::Usage;
+        }
+    };
+    output::result(&text(&case, &story));
+    Exit::AsAsked
+}
+
+fn text(case: &Case, story: &Story) -> String {
+    let mut text =
+        format!("{}\n{}\n", styled(STRONG, &case.name), output::wrapped(&case.scenario.about));
+    text += "\n  same end  what happens\n";
+    let mut known = Vec::new();
+    for step in &story.steps {
+        if !known.contains(&step.line.site) {
+            known.push(step.line.site);
+            text += &format!("            {}\n", styled(FAINT, gist(step)));
+        }
+        let share = step.futures.map_or(String::new(), share);
+        text += &format!("{share:>10}  {}\n", step.line);
+        if let Some(concluded) = &step.concluded {
+            text += &format!("{:35}=> {}\n", "", styled(STRONG, concluded));
+        }
+    }
+    text += &format!("{}\n", story.run.report.summary());
+    for broken in &story.run.violations {
+        text +=
+            &format!("{}\n", styled(BAD, format!("  WRONG at access {}: {broken}", broken.access)));
+    }
+    text + "\n" + &output::wrapped(&decided(story))
+}
+
+/// What the site of this step is for.
+fn gist(step: &Step) -> &'static str {
+    let name = step.line.site.name();
+    let meaning = words::meaning(words::SITES, name).unwrap_or_default();
+    meaning.split(". ").next().unwrap_or(meaning).trim_end_matches('.')
+}
+
+/// A share with two digits, rounded away from both 0 and all: `100 %` means every single one.
+fn share(Futures { same, all }: Futures) -> String {
+    match (same, all) {
+        (0, _) => "none".into(),
+        (same, all) if same == all => "all".into(),
+        _ => format!("{} %", (same * 100 / all).clamp(1, 99)),
+    }
+}
+
+fn decided(story: &Story) -> String {
+    let all = story.steps.iter().find_map(|step| step.futures).unwrap_or_default();
+    let beginning = format!(
+        "\"Same end\" is the share of all futures before an access that end as this run did: the \
+         quiet one, and each with one honest or silent fault at this access or a later one. At \
+         first it was {} of {}.",
+        all.same, all.all
+    );
+    let turned = story.turned.map(|access| format!(" It rose most at access {access}."));
+    let turned = turned.unwrap_or_default();
+    match story.decided {
+        Some(access) => format!(
+            "{beginning}{turned} It was decided at access {access}: nothing that could still \
+             happen afterwards would have changed the ending."
+        ),
+        None => format!("{beginning} It was decided from the beginning."),
+    }
+}

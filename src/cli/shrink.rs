@@ -1,0 +1,79 @@
+//! `softdock shrink`: the smallest scenario that is still wrong, as a file to commit.
+
+use std::fs;
+use std::path::PathBuf;
+
+use softdock::case::Case;
+use softdock::scenario::{self, Scenario};
+use softdock::shrink::{Shrunk, shrink};
+
+use super::{Exit, output};
+
+/// Find the smallest scenario that breaks the same promise, ready to commit.
+///
+/// Takes a schedule, as `sweep` and `explore` save their findings, or a scenario. Whatever can be
+/// left out is left out: faults, damage, threads, settings. Each part that remains is necessary,
+/// and is listed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  softdock shrink target/softdock/findings/attach-cache-hit-1f0c77a2.schedule
+  softdock shrink found.schedule --out scenarios/survive/a-telling-name.ron
+
+Exit codes: 0 it was shrunk; 1 there is nothing to shrink, every promise is kept; 2 usage.")]
+pub(crate) struct Args {
+    /// A schedule, or a scenario.
+    file: PathBuf,
+
+    /// Where the scenario is written, instead of standard output; an existing file is kept.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// The folder of the scenarios that schedules name.
+    #[arg(long, value_name = "FOLDER", default_value = "scenarios")]
+    scenarios: PathBuf,
+}
+
+pub(crate) fn run(args: &Args) -> Exit {
+    let case = match Case::read(&args.file, &args.scenarios) {
+        Ok(case) => case,
+        Err(mistake) => return usage(&mistake.to_string()),
+    };
+    if let Err(mistake) = case.stage() {
+        return usage(&mistake.to_string());
+    }
+    let Some(shrunk) = shrink(&case.scenario) else {
+        output::message("softdock: every promise is kept: there is nothing to shrink");
+        return Exit::Finding;
+    };
+    let text = text(&case, &shrunk);
+    match &args.out {
+        None => output::result(text.trim_end()),
+        Some(path) => match fs::File::create_new(path).and_then(|_| fs::write(path, &text)) {
+            Ok(()) => output::message(&format!("softdock: the scenario is {}", path.display())),
+            Err(error) => return usage(&format!("softdock: {}: {error}", path.display())),
+        },
+    }
+    let parts = shrunk.necessary.iter().map(|part| format!("  {part}\n"));
+    let parts: String = parts.collect();
+    output::message(&format!(
+        "softdock: {} runs; without any one of these the promise is kept:\n{}",
+        shrunk.runs,
+        parts.trim_end()
+    ));
+    Exit::AsAsked
+}
+
+fn usage(message: &str) -> Exit {
+    output::message(message);
+    Exit::Usage
+}
+
+/// The file: what is wrong on top, since `expect` says what came out and not what should.
+fn text(case: &Case, shrunk: &Shrunk) -> String {
+    let scenario = scenario::write(&Scenario::Attach(Box::new(shrunk.scenario.clone())));
+    format!(
+        "// WRONG: {}.\n// Found in {}. `expect` tells what comes out today: say what should.\n{scenario}",
+        shrunk.broken, case.name
+    )
+}
