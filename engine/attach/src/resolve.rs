@@ -36,11 +36,11 @@ impl<H: Host> Attempt<'_, H> {
     }
 
     fn resolve_among(&mut self, runtime: Address, parsed: &Parsed) -> Step<Target> {
-        let mut proved: Option<Target> = None;
+        let mut proved: Option<Layout> = None;
         let mut stopped: Option<Stop> = None;
         for layout in &parsed.layouts {
             match self.resolve_again(runtime, *layout) {
-                Ok(target) if proved.is_none() => proved = Some(target),
+                Ok(_) if proved.is_none() => proved = Some(*layout),
                 Ok(_) => {
                     self.at(Site::ParseSlab);
                     return self.refuse(Reason::Layout(LayoutFault::Ambiguous));
@@ -55,9 +55,9 @@ impl<H: Host> Attempt<'_, H> {
             }
         }
         match (proved, stopped) {
-            (Some(target), _) => {
-                let read = self.read_state(target.thread, &target.layout);
-                self.must(read)?;
+            (Some(layout), _) => {
+                // Once more, so that whatever was seen last is of the guess that held.
+                let target = self.resolve_with(runtime, layout)?;
                 self.remember(&target, parsed);
                 Ok(target)
             }
