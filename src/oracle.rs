@@ -74,6 +74,8 @@ pub enum Violation {
     Conclusions(u32),
     /// The engine made this many accesses.
     TooManyAccesses(u32),
+    /// The engine had the target stopped, and concluded without letting it go on.
+    LeftStopped,
 }
 
 impl fmt::Display for Violation {
@@ -110,6 +112,7 @@ impl fmt::Display for Violation {
             }
             Violation::Conclusions(count) => write!(f, "{count} conclusions instead of one"),
             Violation::TooManyAccesses(count) => write!(f, "{count} accesses"),
+            Violation::LeftStopped => f.write_str("the target was left stopped"),
         }
     }
 }
@@ -188,6 +191,11 @@ impl<'s> Watch<'s> {
     /// Another debugger asks the target to run this.
     pub(crate) fn other_asks(&mut self, path: &str) {
         self.others.push(path.as_bytes().to_vec());
+    }
+
+    /// The engine concludes, and the target is stopped still.
+    pub(crate) fn left_stopped(&mut self) {
+        self.breaks(Violation::LeftStopped);
     }
 
     /// What a write is about to replace, as far as [`Watch::landed`] wants to know it.

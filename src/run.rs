@@ -5,7 +5,7 @@
 use std::fmt;
 
 use softdock_attach::{
-    CachedThread, Config, Outcome, ParseMode, Proof, Reason, Report, Request, Site, TableDigest,
+    CachedThread, Config, ParseMode, Proof, Reason, Report, Request, Site, TableDigest,
     ThreadChoice, Undo,
 };
 use softdock_cpython::{MoveError, Process};
@@ -89,9 +89,13 @@ impl<'s> Stage<'s> {
     pub fn new(scenario: &'s Attach) -> Result<Stage<'s>, Unbuildable> {
         let process = Process::new(&scenario.process.spec());
         let mut process = process.map_err(|error| Unbuildable::new("process", error))?;
-        let config = config(scenario, &process)?;
+        let config = config(scenario, &scenario.config, &process)?;
         let cached = match &scenario.cache {
-            Some(cache) => Some(remember(cache, &mut process, &config)?),
+            Some(cache) => {
+                let settings = cache.config.as_ref().unwrap_or(&scenario.config);
+                let config = self::config(scenario, settings, &process)?;
+                remember(cache, &mut process, config)?
+            }
             None => None,
         };
         for damage in &scenario.damage {
@@ -288,8 +292,7 @@ fn unmet<C: Chooser>(world: &World<'_, C>) -> Vec<String> {
 /// What came out otherwise than expected, told only where something did: this is on the way of
 /// every run.
 fn compare(expect: &Expect, report: &Report, runs: usize) -> Vec<String> {
-    let needs_reason = matches!(report.outcome, Outcome::Refused | Outcome::Failed);
-    let unexplained = needs_reason.then_some("given in `expect`");
+    let unexplained = report.reason.is_some().then_some("given in `expect`");
     let mut differences = Vec::new();
     differ(&mut differences, "outcome", Some(report.outcome.name()), Some(expect.outcome.0.name()));
     differ(&mut differences, "site", Some(report.site.name()), Some(expect.site.0.name()));
@@ -325,7 +328,11 @@ fn differ<T: PartialEq + fmt::Display>(
 }
 
 /// The settings: environment variables first, then what the scenario says itself.
-fn config(scenario: &Attach, process: &Process) -> Result<Config, Unbuildable> {
+fn config(
+    scenario: &Attach,
+    settings: &Settings,
+    process: &Process,
+) -> Result<Config, Unbuildable> {
     let variables = scenario.variables.iter().map(|(name, value)| (&**name, &**value));
     let (mut config, warnings) = Config::from_variables(variables);
     if let Some(warning) = warnings.first() {
@@ -340,7 +347,7 @@ fn config(scenario: &Attach, process: &Process) -> Result<Config, Unbuildable> {
         forced_thread,
         freeze,
         ..
-    } = &scenario.config;
+    } = settings;
     config.thread = match thread {
         ThreadSetting::Main => ThreadChoice::Main,
         ThreadSetting::Any => ThreadChoice::Any,
@@ -361,24 +368,26 @@ fn config(scenario: &Attach, process: &Process) -> Result<Config, Unbuildable> {
 fn remember(
     cache: &Cache,
     process: &mut Process,
-    config: &Config,
-) -> Result<CachedThread, Unbuildable> {
+    config: Config,
+) -> Result<Option<CachedThread>, Unbuildable> {
     let unbuildable = |error: &dyn fmt::Display| Unbuildable::new("cache", error);
     let script = b"/tmp/earlier.py";
     let plot = Plot { script, faults: &[], waits: &[], moves: &[], menu: None, calm_at: None };
     let mut quiet = Quiet;
     let mut world = World::new(process, plot, &mut quiet, Trace::off());
-    let config = Config { forced_thread: None, write: true, ..config.clone() };
+    let config = Config { write: true, ..config };
     let request = Request { script, cached: None };
     let report = softdock_attach::attach(&mut world, &config, request);
-    let cached = report.cacheable.filter(|_| report.outcome.is_success());
-    let mut cached = cached.ok_or_else(|| unbuildable(&report.summary()))?;
+    if !report.outcome.is_success() {
+        return Err(unbuildable(&report.summary()));
+    }
     let native = report.thread.map_or(0, |thread| thread.id.cast_unsigned());
     let take = |process: &mut Process| -> Result<(), MoveError> {
         process.poll(key(process, native)?)?;
         cache.since.iter().try_for_each(|actor| perform(process, actor))
     };
     take(process).map_err(|error| unbuildable(&error))?;
+    let Some(mut cached) = report.cacheable else { return Ok(None) };
     if cache.other_process {
         cached.process.started -= 1;
     }
@@ -388,7 +397,7 @@ fn remember(
     if let Some(place) = &cache.thread {
         cached.thread = address(process, place, "cache")?;
     }
-    Ok(cached)
+    Ok(Some(cached))
 }
 
 fn do_damage(process: &mut Process, damage: &Damage) -> Result<(), Unbuildable> {

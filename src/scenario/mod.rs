@@ -140,6 +140,9 @@ pub struct Cache {
     /// The entry is of a process with the same pid that started earlier.
     #[serde(skip_serializing_if = "is_default")]
     pub other_process: bool,
+    /// The earlier attach was made with these settings; with those of the attempt by default.
+    #[serde(skip_serializing_if = "is_default")]
+    pub config: Option<Settings>,
     /// The entry names this thread state instead.
     #[serde(skip_serializing_if = "is_default")]
     pub thread: Option<Place>,

@@ -165,6 +165,8 @@ impl<C: Chooser> Host for World<'_, C> {
     fn wait(&mut self, polls: u32) -> Wait {
         let waits: &[Actor] = self.plot.waits;
         match waits.get(polls as usize) {
+            // A stopped target does nothing, however long it is waited for.
+            Some(actor) if self.is_frozen && !actor.is_from_outside() => Wait::Again,
             Some(actor) => {
                 self.perform(actor);
                 Wait::Again
@@ -192,6 +194,9 @@ impl<C: Chooser> Host for World<'_, C> {
 
     fn conclude(&mut self, _: &Report) {
         self.conclusions += 1;
+        if self.is_frozen {
+            self.watch.left_stopped();
+        }
     }
 }
 

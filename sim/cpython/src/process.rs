@@ -179,7 +179,7 @@ impl Process {
     #[must_use]
     pub fn place(&self, at: Address) -> Place {
         let place = |live: LiveThread| match () {
-            () if live.breaker.contains(at) => Some(Place::Breaker(live.key)),
+            () if live.breaker.at == at => Some(Place::Breaker(live.key)),
             () if live.pending.contains(at) => Some(Place::Pending(live.key)),
             () if live.path.contains(at) => Some(Place::Path(live.key)),
             () => None,

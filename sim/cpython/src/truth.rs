@@ -67,7 +67,8 @@ pub struct LiveThread {
 /// What an attacher may write to, and everything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A breaker of a live thread.
+    /// The event byte of a live thread's breaker. The bytes above it hold the instrumentation
+    /// version, which is the target's own.
     Breaker(ThreadKey),
     /// A pending flag of a live thread.
     Pending(ThreadKey),
