@@ -11,7 +11,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use softdock::choice::Quiet;
 use softdock::corpus::{self, Entry};
 use softdock::run::Run;
 use softdock::scenario::Scenario;
@@ -67,9 +66,6 @@ fn judge(path: &Path, name: &str) -> Result<(), Failed> {
     }
     if !run.is_clean() {
         return Err(complaint(&run).into());
-    }
-    if let Some(unseen) = stage.evidence(None, &mut Quiet).first() {
-        return Err(format!("{unseen}\n{told}").into());
     }
     compare_with_snapshot(&entry, &run);
     Ok(())

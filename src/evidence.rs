@@ -7,23 +7,35 @@
 //! long before any fault makes it matter.
 
 use std::fmt;
+use std::slice::SliceIndex;
 
 use softdock_cpython::{LiveInterpreter, LiveThread, Process};
 use softdock_process::{Address, Identity};
 
 /// Something the engine did or was told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
-    Read { at: Address, bytes: Vec<u8> },
-    Wrote { at: Address },
+    /// So many bytes of [`Log::bytes`], from `start` on.
+    Read {
+        at: Address,
+        start: usize,
+        len: usize,
+    },
+    Wrote {
+        at: Address,
+    },
     IsThread(u64),
     Identity(Identity),
 }
 
-/// Everything that the engine was shown.
+/// Everything that the engine was shown. It is kept from run to run, so that recording costs
+/// little more than copying.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
-    events: Option<Vec<Event>>,
+    is_on: bool,
+    events: Vec<Event>,
+    /// What was read, end to end.
+    bytes: Vec<u8>,
 }
 
 /// A fact that a success needs, and that was not seen.
@@ -79,32 +91,39 @@ pub struct Consent {
 }
 
 impl Log {
-    /// One that records.
+    /// The same log, empty, and recording from now on.
     #[must_use]
-    pub fn on() -> Log {
-        Log { events: Some(Vec::with_capacity(64)) }
+    pub fn anew(mut self) -> Log {
+        self.is_on = true;
+        self.events.clear();
+        self.bytes.clear();
+        self
     }
 
-    fn push(&mut self, event: impl FnOnce() -> Event) {
-        if let Some(events) = &mut self.events {
-            events.push(event());
+    fn push(&mut self, event: Event) {
+        if self.is_on {
+            self.events.push(event);
         }
     }
 
     pub(crate) fn read(&mut self, at: Address, bytes: &[u8]) {
-        self.push(|| Event::Read { at, bytes: bytes.to_vec() });
+        if self.is_on {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(bytes);
+            self.push(Event::Read { at, start, len: bytes.len() });
+        }
     }
 
     pub(crate) fn wrote(&mut self, at: Address) {
-        self.push(|| Event::Wrote { at });
+        self.push(Event::Wrote { at });
     }
 
     pub(crate) fn is_thread(&mut self, native: u64) {
-        self.push(|| Event::IsThread(native));
+        self.push(Event::IsThread(native));
     }
 
     pub(crate) fn identity(&mut self, identity: Identity) {
-        self.push(|| Event::Identity(identity));
+        self.push(Event::Identity(identity));
     }
 
     /// What a success in this thread of this process rests on and was not seen; `None` where
@@ -117,12 +136,12 @@ impl Log {
         script: &[u8],
         consent: Consent,
     ) -> Option<Vec<Missing>> {
-        let events = self.events.as_deref()?;
+        let events = self.is_on.then_some(self.events.as_slice())?;
         let home = process.interpreter(thread.interpreter)?;
         let is_write = |event: &Event| matches!(event, Event::Wrote { .. });
         let first = events.iter().position(is_write)?;
         let last = events.iter().rposition(is_write)?;
-        let (before, after) = (Seen(&events[..first]), Seen(&events[last + 1..]));
+        let (before, after) = (self.seen(..first), self.seen(last + 1..));
         let facts = [
             (Missing::Table, table(before, process)),
             (Missing::Offsets, offsets(before, process)),
@@ -130,26 +149,48 @@ impl Log {
             (Missing::Policy, consent.policy || policy(before, process, home)),
             (Missing::Link, consent.link || link(before, process, home, thread)),
             (Missing::Thread, last_look(before, process, home, thread)),
-            (Missing::Native, before.0.contains(&Event::IsThread(thread.native))),
+            (Missing::Native, before.events.contains(&Event::IsThread(thread.native))),
             (Missing::Process, before.process().is_some() && before.process() == after.process()),
-            (Missing::Path, path_in_place(events, thread, script)),
+            (Missing::Path, self.path_in_place(thread, script)),
             (Missing::Request, request(after, thread, script)),
         ];
         Some(facts.into_iter().filter(|(_, seen)| !seen).map(|(fact, _)| fact).collect())
     }
 }
 
+impl Log {
+    fn seen(&self, range: impl SliceIndex<[Event], Output = [Event]>) -> Seen<'_> {
+        Seen { events: &self.events[range], bytes: &self.bytes }
+    }
+
+    /// Between writing the path and setting the flag it was read back.
+    fn path_in_place(&self, thread: &LiveThread, script: &[u8]) -> bool {
+        let wrote = |to: Address| move |event: &Event| *event == Event::Wrote { at: to };
+        let path = self.events.iter().position(wrote(thread.path.at));
+        let flag = self.events.iter().rposition(wrote(thread.pending.at));
+        match (path, flag) {
+            (Some(path), Some(flag)) if path < flag => {
+                holds(self.seen(path + 1..flag), thread, script)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// A part of the log.
 #[derive(Clone, Copy)]
-struct Seen<'l>(&'l [Event]);
+struct Seen<'l> {
+    events: &'l [Event],
+    bytes: &'l [u8],
+}
 
 impl<'l> Seen<'l> {
     /// What these bytes looked like when they were last read.
     fn bytes(self, at: Address, len: usize) -> Option<&'l [u8]> {
-        self.0.iter().rev().find_map(|event| match event {
-            Event::Read { at: start, bytes } => {
-                let skip = usize::try_from(at.checked_sub(*start)?).ok()?;
-                bytes.get(skip..skip.checked_add(len)?)
+        self.events.iter().rev().find_map(|event| match *event {
+            Event::Read { at: from, start, len: read } => {
+                let skip = usize::try_from(at.checked_sub(from)?).ok()?;
+                self.bytes.get(start..start + read)?.get(skip..skip.checked_add(len)?)
             }
             _ => None,
         })
@@ -165,7 +206,7 @@ impl<'l> Seen<'l> {
 
     /// The process as it was told, if it was always told the same.
     fn process(self) -> Option<Identity> {
-        let mut told = self.0.iter().filter_map(|event| match event {
+        let mut told = self.events.iter().filter_map(|event| match event {
             Event::Identity(identity) => Some(*identity),
             _ => None,
         });
@@ -212,10 +253,8 @@ fn link(seen: Seen<'_>, process: &Process, home: LiveInterpreter, thread: &LiveT
 
 /// The last access before the first write shows the thread as it must be.
 fn last_look(seen: Seen<'_>, process: &Process, home: LiveInterpreter, it: &LiveThread) -> bool {
-    let Some((_, last)) = seen.0.split_last().map(|(last, rest)| (rest, last)) else {
-        return false;
-    };
-    let last = Seen(std::slice::from_ref(last));
+    let Some(nth) = seen.events.len().checked_sub(1) else { return false };
+    let last = Seen { events: &seen.events[nth..], ..seen };
     let field = |word: &str| process.field_at(it.at, &format!("thread_state.{word}"));
     // initialized and bound, and neither unbound nor finalizing, cleared or finalized.
     let alive = last.half(field("status")).is_some_and(|status| status & 0b1110_0111 == 0b11);
@@ -224,18 +263,6 @@ fn last_look(seen: Seen<'_>, process: &Process, home: LiveInterpreter, it: &Live
         && last.word(field("interp")) == Some(home.at.get())
         && native == Some(it.native & 0xffff_ffff)
         && last.half(Some(it.pending.at)) == Some(0)
-}
-
-/// Between writing the path and setting the flag it was read back.
-fn path_in_place(events: &[Event], thread: &LiveThread, script: &[u8]) -> bool {
-    let is_flag = |event: &Event| matches!(event, Event::Wrote { at } if *at == thread.pending.at);
-    let is_path = |event: &Event| matches!(event, Event::Wrote { at } if *at == thread.path.at);
-    let (Some(path), Some(flag)) =
-        (events.iter().position(is_path), events.iter().rposition(is_flag))
-    else {
-        return false;
-    };
-    path < flag && holds(Seen(&events[path + 1..flag]), thread, script)
 }
 
 fn holds(seen: Seen<'_>, thread: &LiveThread, script: &[u8]) -> bool {

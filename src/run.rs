@@ -43,6 +43,9 @@ pub struct Stage<'s> {
     process: Process,
     config: Config,
     cached: Option<CachedThread>,
+    /// Scripts that the target had run before any attempt.
+    runs_before: usize,
+    log: Log,
 }
 
 /// What one attempt came to.
@@ -102,7 +105,8 @@ impl<'s> Stage<'s> {
             do_damage(&mut process, damage)?;
         }
         process.checkpoint();
-        Ok(Stage { scenario, process, config, cached })
+        let (runs_before, log) = (process.runs().len(), Log::default());
+        Ok(Stage { scenario, process, config, cached, runs_before, log })
     }
 
     /// The scenario.
@@ -120,17 +124,10 @@ impl<'s> Stage<'s> {
     /// Attempts it once, from the start, and compares what came out with what is expected.
     pub fn run(&mut self, trace: Trace) -> Run {
         let plot = Plot { moves: &[], ..self.plot(None) };
-        self.process.restore();
-        let before = self.process.runs().len();
-        let (config, cached) = (&self.config, self.cached);
-        let mut quiet = Quiet;
-        let mut world = World::new(&mut self.process, plot, &mut quiet, trace);
-        let mut run = attempt(self.scenario, &mut world, config, cached);
-        let unmet = unmet(&world);
-        let ran = self.process.runs().get(before..).unwrap_or_default();
-        run.runs = ran.iter().filter(|run| run.path == plot.script).count();
-        run.mismatches = compare(&self.scenario.expect, &run.report, run.runs);
-        run.mismatches.extend(unmet);
+        let mut run = self.play(plot, &mut Quiet, trace);
+        let ran = self.process.runs().iter().skip(self.runs_before);
+        run.runs = ran.filter(|run| run.path == plot.script).count();
+        run.mismatches.extend(compare(&self.scenario.expect, &run.report, run.runs));
         run
     }
 
@@ -157,23 +154,21 @@ impl<'s> Stage<'s> {
         self.play(plot, chooser, Trace::off())
     }
 
-    /// Attempts it once with these faults in the place of its own, and asks both judges.
-    pub fn judge(&mut self, faults: &[Fault], trace: Trace) -> Run {
+    /// Attempts it once with these faults in the place of its own.
+    pub fn run_with(&mut self, faults: &[Fault], trace: Trace) -> Run {
         let plot = Plot { faults, moves: &[], ..self.plot(None) };
-        let mut quiet = Quiet;
-        self.process.restore();
-        let mut world = World::new(&mut self.process, plot, &mut quiet, trace);
-        let mut run = attempt(self.scenario, &mut world, &self.config, self.cached);
-        run.mismatches = unmet(&world);
-        if run.violations.is_empty() && run.report.outcome.is_success() {
-            run.violations = self.seen(plot, &mut Quiet);
-        }
-        run
+        self.play(plot, &mut Quiet, trace)
+    }
+
+    /// The same, but for the target's own doing at one access.
+    pub fn run_calmly_with(&mut self, faults: &[Fault], calm_at: u32) -> Run {
+        let plot = Plot { faults, moves: &[], calm_at: Some(calm_at), ..self.plot(None) };
+        self.play(plot, &mut Quiet, Trace::off())
     }
 
     /// Attempts it once with these faults in the place of its own, and whatever else `chooser` lets
     /// go wrong.
-    pub fn explore_from<C: Chooser>(
+    pub fn explore_with<C: Chooser>(
         &mut self,
         faults: &[Fault],
         menu: &Menu,
@@ -183,42 +178,13 @@ impl<'s> Stage<'s> {
         self.play(plot, chooser, Trace::off())
     }
 
-    /// The same, but for the target's own doing at one access.
-    pub fn judge_calmly(&mut self, faults: &[Fault], calm_at: u32) -> Run {
-        let plot = Plot { faults, moves: &[], calm_at: Some(calm_at), ..self.plot(None) };
-        self.play(plot, &mut Quiet, Trace::off())
-    }
-
-    /// What a success of the same attempt rests on that the engine has not seen.
-    pub fn evidence<C: Chooser>(&mut self, menu: Option<&Menu>, chooser: &mut C) -> Vec<Broken> {
-        let plot = Plot { moves: &[], ..self.plot(menu) };
-        self.seen(plot, chooser)
-    }
-
-    fn seen<C: Chooser>(&mut self, plot: Plot<'_>, chooser: &mut C) -> Vec<Broken> {
-        self.process.restore();
-        let consent = Consent {
-            policy: self.config.allow_unproven,
-            link: self.config.forced_thread.is_some() || self.config.heuristic,
-        };
-        let (config, cached) = (&self.config, self.cached);
-        let mut world = World::new(&mut self.process, plot, chooser, Trace::off());
-        world.log = Log::on();
-        let report = drive(self.scenario, &mut world, config, cached);
-        let end = world.accesses() + 1;
-        let (_, moves) = world.happened();
-        if moves.iter().any(|(_, actor)| actor.changes_structure()) {
-            // What was seen may not be true any more by the time it is judged.
-            return Vec::new();
-        }
-        world.watch.judge_evidence(&world.log, world.process(), &report, consent, end)
-    }
-
     fn play<C: Chooser>(&mut self, plot: Plot<'_>, chooser: &mut C, trace: Trace) -> Run {
         self.process.restore();
-        let (config, cached) = (&self.config, self.cached);
         let mut world = World::new(&mut self.process, plot, chooser, trace);
-        attempt(self.scenario, &mut world, config, cached)
+        world.log = std::mem::take(&mut self.log).anew();
+        let run = attempt(self.scenario, &mut world, &self.config, self.cached);
+        self.log = std::mem::take(&mut world.log);
+        run
     }
 
     fn plot<'p>(&self, menu: Option<&'p Menu>) -> Plot<'p>
@@ -237,7 +203,8 @@ impl<'s> Stage<'s> {
     }
 }
 
-/// Drives the engine, and has it judged.
+/// Drives the engine, and has it judged: by the oracle, who knows the truth, and where that has
+/// nothing to say about a success, by what was seen of it.
 fn attempt<C: Chooser>(
     scenario: &Attach,
     world: &mut World<'_, C>,
@@ -245,24 +212,39 @@ fn attempt<C: Chooser>(
     cached: Option<CachedThread>,
 ) -> Run {
     let report = drive(scenario, world, config, cached);
-    let (conclusions, accesses, moved) = (world.conclusions(), world.accesses(), world.has_moved());
-    let violations = world.watch.judge(world.process(), &report, conclusions, accesses, moved);
+    let (conclusions, accesses) = (world.conclusions(), world.accesses());
     let (bytes, largest) = world.bytes();
-    let hits = world.hits();
-    let trace = std::mem::take(&mut world.trace);
+    let mismatches = if world.is_told() { unmet(world) } else { Vec::new() };
     let (happened, moves) = world.happened();
+    let process = world.process();
+    let moved = !moves.is_empty();
+    let mut violations = world.watch.judge(process, &report, conclusions, accesses, moved);
+    // Where the target has become another one, what was seen may not be true any more.
+    let is_same = !moves.iter().any(|(_, actor)| actor.changes_structure());
+    if violations.is_empty() && report.outcome.is_success() && is_same {
+        let (log, consent, end) = (&world.log, consent(config), accesses + 1);
+        violations = world.watch.judge_evidence(log, process, &report, consent, end);
+    }
     Run {
         report,
-        trace,
+        trace: std::mem::take(&mut world.trace),
         violations,
-        mismatches: Vec::new(),
+        mismatches,
         accesses,
         bytes,
         largest,
-        hits,
+        hits: world.hits(),
         runs: 0,
         happened,
         moves,
+    }
+}
+
+/// What whoever attaches has agreed to.
+fn consent(config: &Config) -> Consent {
+    Consent {
+        policy: config.allow_unproven,
+        link: config.forced_thread.is_some() || config.heuristic,
     }
 }
 

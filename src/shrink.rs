@@ -55,7 +55,7 @@ pub fn shrink(scenario: &Attach) -> Option<Shrunk> {
         }
     };
     let mut stage = Stage::new(&scenario).ok()?;
-    let run = stage.judge(&scenario.faults, Trace::off());
+    let run = stage.run_with(&scenario.faults, Trace::off());
     let broken = run.violations.first()?.what.clone();
     scenario.about = format!("found by a search: {}", run.violations.first()?.what);
     expect(&mut scenario, &run);
@@ -64,9 +64,9 @@ pub fn shrink(scenario: &Attach) -> Option<Shrunk> {
 
 /// What these faults make wrong.
 fn wrong(stage: &mut Stage<'_>, faults: &[Fault]) -> Option<Wrong> {
-    let run = stage.judge(faults, Trace::off());
+    let run = stage.run_with(faults, Trace::off());
     let promise = discriminant(&run.violations.first()?.what);
-    let blame = blame(&run, |access| stage.judge_calmly(faults, access));
+    let blame = blame(&run, |access| stage.run_calmly_with(faults, access));
     Some(Wrong { promise, blame })
 }
 

@@ -71,7 +71,7 @@ impl Ending {
 /// Tells the run of a scenario.
 pub fn tell(stage: &mut Stage<'_>) -> Story {
     let faults = &stage.scenario().faults;
-    let run = stage.judge(faults, Trace::on());
+    let run = stage.run_with(faults, Trace::on());
     let struck = struck(stage, faults);
     let lines: Vec<TraceLine> = run.trace.lines().collect();
     let mut steps = Vec::new();
@@ -120,7 +120,7 @@ fn turned(steps: &[Step]) -> Option<u32> {
 /// For each fault, the first access that it strikes.
 fn struck(stage: &mut Stage<'_>, faults: &[Fault]) -> Vec<Option<u32>> {
     let sites: Vec<Site> = {
-        let trace = stage.judge(faults, Trace::on()).trace;
+        let trace = stage.run_with(faults, Trace::on()).trace;
         trace.lines().filter(|line| line.access.is_some()).map(|line| line.site).collect()
     };
     let nth_at = |site: Site, hit: u32| {
@@ -150,12 +150,12 @@ fn futures(stage: &mut Stage<'_>, past: &[Fault], access: u32, ending: Ending) -
         counted.all += 1;
         counted.same += u64::from(Ending::of(run) == ending);
     };
-    count(&stage.judge(past, Trace::off()));
+    count(&stage.run_with(past, Trace::off()));
     let open = open_after(stage, past, &menu, &Vec::new());
     for open in open.iter().filter(|open| open.access >= access) {
         for choice in 1..=menu.len(open.shape) {
             let plan = [(open.access, What::Fault, choice)];
-            count(&stage.explore_from(past, &menu, &mut Recorded::new(&plan)));
+            count(&stage.explore_with(past, &menu, &mut Recorded::new(&plan)));
         }
     }
     counted

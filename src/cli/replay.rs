@@ -52,7 +52,7 @@ pub(crate) fn replay(args: &Args) -> Exit {
 }
 
 fn once(case: &Case) -> Result<Run, Mistake> {
-    Ok(case.stage()?.judge(&case.scenario.faults, Trace::on()))
+    Ok(case.stage()?.run_with(&case.scenario.faults, Trace::on()))
 }
 
 fn conclude(case: &Case, run: &Run) -> Exit {
@@ -69,7 +69,7 @@ fn conclude(case: &Case, run: &Run) -> Exit {
     }
     let faults = &case.scenario.faults;
     let Ok(mut stage) = case.stage() else { return Exit::Finding };
-    if let Blame::Excused(window) = blame(run, |access| stage.judge_calmly(faults, access)) {
+    if let Blame::Excused(window) = blame(run, |access| stage.run_calmly_with(faults, access)) {
         output::result(&format!("excused, by the window {window}:"));
         output::result(&output::wrapped(window.about()));
         return Exit::AsAsked;

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
-use softdock::choice::Quiet;
 use softdock::corpus::{self, Entry};
 use softdock::report::{Attempt, Line};
 use softdock::run::Run;
@@ -88,8 +87,7 @@ fn usage(message: &str) -> Exit {
 /// same run.
 fn attempt(entry: &Entry, args: &Args) -> Result<Run, Mistake> {
     let mut stage = entry.stage()?;
-    let mut run = stage.run(Trace::off());
-    run.violations.extend(stage.evidence(None, &mut Quiet));
+    let run = stage.run(Trace::off());
     let shown = args.trace || !run.is_clean();
     Ok(if shown { stage.run(Trace::on()) } else { run })
 }

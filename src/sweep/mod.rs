@@ -91,7 +91,7 @@ pub(crate) fn open_after(
     plan: &Plan,
 ) -> Vec<Open> {
     let mut noted = Noted::new(plan);
-    stage.explore_from(faults, menu, &mut noted);
+    stage.explore_with(faults, menu, &mut noted);
     noted.open
 }
 
@@ -193,11 +193,8 @@ impl Sweeper<'_, '_> {
 
     fn run(&mut self, plan: &Plan) {
         let mut chooser = Recorded::new(plan);
-        let mut run = self.stage.explore(Some(self.menu), &mut chooser, Trace::off());
+        let run = self.stage.explore(Some(self.menu), &mut chooser, Trace::off());
         self.part.tally.count(&run);
-        if run.violations.is_empty() && run.report.outcome.is_success() {
-            run.violations = self.stage.evidence(Some(self.menu), &mut Recorded::new(plan));
-        }
         if !run.violations.is_empty() {
             self.judge(plan, run);
         }

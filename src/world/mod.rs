@@ -126,9 +126,9 @@ impl<'w, C: Chooser> World<'w, C> {
         (std::mem::take(&mut self.happened), std::mem::take(&mut self.moves))
     }
 
-    /// Whether the target did anything by itself.
-    pub fn has_moved(&self) -> bool {
-        !self.moves.is_empty()
+    /// Whether everything that can go wrong is told by the scenario.
+    pub fn is_told(&self) -> bool {
+        self.plot.menu.is_none()
     }
 
     /// The faults that never struck: the engine did not get as far as they say.
