@@ -98,13 +98,14 @@ impl Menu {
         let bytes = bytes(shape);
         let inner = bytes.saturating_sub(1);
         if honest {
-            let kinds: Stretch<'_> =
-                (2 * HONEST.len(), &|nth| (HONEST[nth / 2].clone(), nth % 2 == 1));
+            let simple: Stretch<'_> = (HONEST.len(), &|nth| once(HONEST[nth].clone()));
+            let lasting: Stretch<'_> = (HONEST.len(), &|nth| (HONEST[nth].clone(), true));
             let short: Stretch<'_> =
                 (self.shorts(shape), &|nth| once(FaultKind::Short(self.short(shape, nth))));
             let landed: Stretch<'_> =
                 (usize::from(is_write(shape)), &|_| once(FaultKind::LandedButFailed));
-            let found = each(kinds).or_else(|| each(short)).or_else(|| each(landed));
+            let found = each(simple).or_else(|| each(lasting));
+            let found = found.or_else(|| each(short)).or_else(|| each(landed));
             if found.is_some() {
                 return found;
             }

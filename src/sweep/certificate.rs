@@ -332,7 +332,7 @@ impl fmt::Display for Part {
         let Part { kind, covered, tally, looks, .. } = self;
         write!(f, "  {:<15} {covered} in all", kind.to_string())?;
         if tally.runs != *covered {
-            write!(f, ", {} run; the others are classes of short reads", tally.runs)?;
+            write!(f, ", {} run; the others are in classes of failures", tally.runs)?;
         }
         if *looks > 0 {
             write!(f, ", {looks} runs to see what follows")?;

@@ -5,10 +5,11 @@
 //! A quiet run says which accesses there are. A run with a fault in it says which accesses come
 //! after that fault, and so on: nothing is guessed, and runs are only ever cut by depth.
 //!
-//! One reduction, at depth 2 and more: neighbouring short reads (so many bytes were read, then no
-//! more) that are followed by the same accesses with the same answers and the same report form a
-//! class, of which only the shortest and the longest get a further fault. The last fault of a run
-//! is always tried at every byte.
+//! One reduction, at depth 2 and more: neighbouring honest failures that change nothing in the
+//! target (a read that stops short after so many bytes, an access that is refused for one reason or
+//! another) and are followed by the same accesses with the same answers and the same report, but
+//! for its reason, form a class, of which only the first and the last get a further fault. The last
+//! fault of a run is always tried in every way and at every byte.
 
 mod certificate;
 mod file;
@@ -108,14 +109,15 @@ pub(crate) struct Sweeper<'a, 's> {
     pub(crate) goes_on: &'a dyn Fn() -> bool,
 }
 
-/// Short reads that cannot be told apart by what follows.
+/// Failures that cannot be told apart by what follows.
 struct Class {
-    is_short_read: bool,
-    shortest: Plan,
-    longest: Plan,
+    is_harmless: bool,
+    first: Plan,
+    last: Plan,
     len: u64,
     open: Vec<Open>,
     after: u128,
+    /// Without its reason.
     report: Report,
 }
 
@@ -164,29 +166,29 @@ impl Sweeper<'_, '_> {
     /// What comes after this plan.
     fn look(&mut self, plan: &Plan, open: Open, choice: u32) -> Class {
         let kind = self.menu.get(open.shape, choice);
-        let is_short = matches!(kind, Some((FaultKind::Short(_), _)));
+        let is_harmless = kind.is_some_and(|(kind, _)| is_harmless(&kind, open.shape));
         let mut noted = Noted::new(plan);
         let run = self.stage.explore(Some(self.menu), &mut noted, Trace::off());
         self.part.looks += 1;
         Class {
-            is_short_read: is_short && matches!(open.shape, Shape::Read(_)),
-            shortest: plan.clone(),
-            longest: plan.clone(),
+            is_harmless,
+            first: plan.clone(),
+            last: plan.clone(),
             len: 1,
             open: noted.open,
             after: noted.after.value(),
-            report: run.report,
+            report: Report { reason: None, ..run.report },
         }
     }
 
-    /// The faults after each representative of a class. The shortest stands for all of them, the
-    /// longest for none.
+    /// The faults after each representative of a class. The first stands for all of them, the last
+    /// for none.
     fn descend(&mut self, class: Class, deeper: u32, weight: u64) {
-        let Class { mut shortest, mut longest, len, open, .. } = class;
+        let Class { mut first, mut last, len, open, .. } = class;
         for open in &open {
-            self.sweep(&mut shortest, *open, deeper - 1, weight * len);
+            self.sweep(&mut first, *open, deeper - 1, weight * len);
             if len > 1 {
-                self.sweep(&mut longest, *open, deeper - 1, 0);
+                self.sweep(&mut last, *open, deeper - 1, 0);
             }
         }
     }
@@ -214,16 +216,26 @@ impl Sweeper<'_, '_> {
 }
 
 impl Class {
-    /// Whether the two are neighbouring short reads that are followed by the same.
+    /// Whether the two are neighbouring failures that are followed by the same.
     fn is_as(&self, next: &Class) -> bool {
-        self.is_short_read
-            && next.is_short_read
+        self.is_harmless
+            && next.is_harmless
             && self.after == next.after
             && self.open == next.open
             && self.report == next.report
     }
 
     fn and(self, next: Class) -> Class {
-        Class { longest: next.longest, len: self.len + 1, ..self }
+        Class { last: next.last, len: self.len + 1, ..self }
+    }
+}
+
+/// Whether the access fails honestly, and nothing has changed in the target.
+fn is_harmless(kind: &FaultKind, shape: Shape) -> bool {
+    match kind {
+        FaultKind::Unmapped | FaultKind::Denied | FaultKind::Gone => true,
+        FaultKind::Interrupted | FaultKind::Unsupported => true,
+        FaultKind::Short(_) => matches!(shape, Shape::Read(_)),
+        _ => false,
     }
 }
