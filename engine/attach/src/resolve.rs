@@ -45,11 +45,7 @@ impl<H: Host> Attempt<'_, H> {
                     self.at(Site::ParseSlab);
                     return self.refuse(Reason::Layout(LayoutFault::Ambiguous));
                 }
-                // By a straight reading the target does not want to be debugged: no guess may
-                // overrule that.
-                Err(stop) if stop.reason == Reason::PolicyDisabled && layout.in_order => {
-                    return Err(stop);
-                }
+                Err(stop) if is_plain_no(stop, layout) => return Err(stop),
                 Err(stop) if stop.outcome == Outcome::Failed => return Err(stop),
                 Err(stop) => stopped = Some(stop),
             }
@@ -71,7 +67,7 @@ impl<H: Host> Attempt<'_, H> {
     fn resolve_again(&mut self, runtime: Address, layout: Layout) -> Step<Target> {
         for _ in 1..LOOKS_BEFORE_DROPPING {
             match self.resolve_with(runtime, layout) {
-                Err(stop) if stop.outcome == Outcome::Refused => {}
+                Err(stop) if stop.outcome == Outcome::Refused && !is_plain_no(stop, &layout) => {}
                 settled => return settled,
             }
         }
@@ -176,4 +172,10 @@ impl<H: Host> Attempt<'_, H> {
             },
         );
     }
+}
+
+/// By a straight reading the target does not want to be debugged: no guess may overrule that, and
+/// no further look may lose it.
+fn is_plain_no(stop: Stop, layout: &Layout) -> bool {
+    stop.reason == Reason::PolicyDisabled && layout.in_order
 }
