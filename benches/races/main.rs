@@ -19,8 +19,8 @@
 //!
 //! The program is written once for each: with loom's and shuttle's atomics and threads, as a
 //! stateright model, and as an engine in a world of moves. All loads and stores are sequentially
-//! consistent, and each is one step everywhere; loom and shuttle also count the starting and joining
-//! of threads as steps. What shuttle tells of the bug goes to standard error.
+//! consistent, and each is one step everywhere; loom and shuttle also count the starting and
+//! joining of threads as steps. What shuttle tells of the bug goes to standard error.
 
 #![allow(clippy::float_arithmetic, reason = "ratios for a person to read")]
 
