@@ -4,4 +4,5 @@
 mod command;
 mod damage;
 mod layers;
+mod roundtrips;
 mod tidy;

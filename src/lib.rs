@@ -5,6 +5,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`scenario`] | the grammar of scenario files |
+//! | [`codec`] | scenarios as bytes, for a fuzzer |
 //! | [`choice`] | what a run leaves open, and who decides it |
 //! | [`world`] | a fake process, faults, moves: what the engine sees |
 //! | [`oracle`] | the truth, and what must never happen |
@@ -25,6 +26,7 @@
 pub mod blame;
 pub mod case;
 pub mod choice;
+pub mod codec;
 pub mod corpus;
 pub mod evidence;
 pub mod explore;

@@ -1,9 +1,12 @@
 //! Names in scenario files: each is one of a known set, and a wrong one is told with what was
 //! meant, most likely.
 
+use std::sync::OnceLock;
+
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use softdock_attach::{CacheUse, Left, Outcome, ParseMode, Proof, Reason, Site, Undo};
+use softdock_cpython::{Build, Table};
 use softdock_process::FoundBy;
 
 /// The known name nearest to a wrong one, if any is near.
@@ -32,10 +35,15 @@ macro_rules! name {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct $name(pub $type);
 
+        impl $name {
+            /// What it can be.
+            pub const ALL: &'static [$type] = &$all;
+        }
+
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<$name, D::Error> {
                 let text = String::deserialize(from)?;
-                let all = $all;
+                let all = $name::ALL;
                 match all.iter().find(|known| known.name() == text) {
                     Some(found) => Ok($name(*found)),
                     None => {
@@ -73,20 +81,29 @@ name!(/// What is left in the target.
 name!(/// How a runtime is found.
     FoundByName = FoundBy, "way of finding", [FoundBy::Section, FoundBy::Symbol, FoundBy::Scan]);
 name!(/// A build of CPython.
-    BuildName = softdock_cpython::Build, "build", softdock_cpython::Build::ALL);
+    BuildName = Build, "build", Build::ALL);
 
 /// A reason, by name only: some carry a detail that the name already tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ReasonName(pub &'static str);
 
+impl ReasonName {
+    /// What it can be.
+    #[must_use]
+    pub fn all() -> &'static [&'static str] {
+        static ALL: OnceLock<Vec<&str>> = OnceLock::new();
+        ALL.get_or_init(|| Reason::names().collect())
+    }
+}
+
 impl<'de> Deserialize<'de> for ReasonName {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<ReasonName, D::Error> {
         let text = String::deserialize(from)?;
-        let names: Vec<&'static str> = Reason::names().collect();
+        let names = ReasonName::all();
         match names.iter().find(|name| **name == text) {
             Some(name) => Ok(ReasonName(name)),
-            None => Err(D::Error::custom(unknown("reason", &text, &names))),
+            None => Err(D::Error::custom(unknown("reason", &text, names))),
         }
     }
 }
@@ -96,16 +113,25 @@ impl<'de> Deserialize<'de> for ReasonName {
 #[serde(transparent)]
 pub struct WordName(pub &'static str);
 
+impl WordName {
+    /// What it can be; what several builds know is listed as often.
+    #[must_use]
+    pub fn all() -> &'static [&'static str] {
+        static ALL: OnceLock<Vec<&str>> = OnceLock::new();
+        ALL.get_or_init(|| {
+            let tables = Build::ALL.into_iter().map(Table::of);
+            tables.flat_map(|table| table.names().collect::<Vec<_>>()).collect()
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for WordName {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<WordName, D::Error> {
         let text = String::deserialize(from)?;
-        let mut names: Vec<&'static str> = Vec::new();
-        for build in softdock_cpython::Build::ALL {
-            names.extend(softdock_cpython::Table::of(build).names());
-        }
+        let names = WordName::all();
         match names.iter().find(|name| **name == text) {
             Some(name) => Ok(WordName(name)),
-            None => Err(D::Error::custom(unknown("word of the table", &text, &names))),
+            None => Err(D::Error::custom(unknown("word of the table", &text, names))),
         }
     }
 }
