@@ -1,0 +1,131 @@
+//! Target `sweep`: the input is a scenario nobody wrote, and each execution is the whole sweep of
+//! its single faults: every reported one, every silent one and every crash at every access, each
+//! the real engine, judged.
+//!
+//! With `SOFTDOCK_FUZZ_RATE` in the environment, the attaches made and their rate are told at the
+//! end.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use softdock::choice::{Chooser, Classes, Menu, Open, Prefixes, Recorded, What};
+use softdock::codec::decode;
+use softdock::run::Stage;
+use softdock::scenario::{Attach, Scenario};
+use softdock::trace::Trace;
+
+use crate::crash::{Crash, attempting};
+use crate::judge::{is_lie, judge};
+
+/// Bytes of an input.
+const INPUT_MAX: usize = 4096;
+
+/// Threads of one interpreter, and interpreters, of a process that is swept.
+const THREADS_MAX: usize = 8;
+
+/// Attaches that one execution may cost.
+const ATTACHES_MAX: u64 = 100_000;
+
+/// Checks one input.
+///
+/// # Errors
+/// When a promise is broken and the engine could have known better.
+pub fn check(input: &[u8]) -> Result<(), Crash> {
+    if input.len() > INPUT_MAX {
+        return Ok(());
+    }
+    let Scenario::Attach(scenario) = decode(input);
+    if !is_small(&scenario) || !is_fair(&scenario) {
+        return Ok(());
+    }
+    attempting(Some(&scenario));
+    let Ok(mut stage) = Stage::new(&scenario) else { return Ok(()) };
+    let began = Instant::now();
+    let mut attaches = 0;
+    let result = every_fault(&scenario, &mut stage, &mut attaches);
+    RATE.with_borrow_mut(|rate| rate.add(attaches, began.elapsed()));
+    result
+}
+
+/// Every single fault, after a quiet run that says what there is to strike.
+fn every_fault(scenario: &Attach, stage: &mut Stage<'_>, attaches: &mut u64) -> Result<(), Crash> {
+    let classes = Classes { honest: true, silent: true, crashes: true, lies: false };
+    let menu = Menu::new(classes, Prefixes::Every, &[]);
+    let mut quiet = Noted::default();
+    let run = stage.explore(Some(&menu), &mut quiet, Trace::off());
+    *attaches += 1;
+    judge(scenario, &run, |at| stage.explore_calmly(Some(&menu), &mut Recorded::new(&[]), at))?;
+    let cost: u64 = quiet.open.iter().map(|open| u64::from(menu.len(open.shape))).sum();
+    if cost > ATTACHES_MAX {
+        return Ok(());
+    }
+    for open in &quiet.open {
+        for choice in 1..=menu.len(open.shape) {
+            let plan = [(open.access, What::Fault, choice)];
+            let run = stage.explore(Some(&menu), &mut Recorded::new(&plan), Trace::off());
+            *attaches += 1;
+            let again = |at| stage.explore_calmly(Some(&menu), &mut Recorded::new(&plan), at);
+            judge(scenario, &run, again)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a sweep of it is a matter of milliseconds.
+fn is_small(scenario: &Attach) -> bool {
+    let process = &scenario.process;
+    let subs = &process.sub_interpreters;
+    process.threads.is_none_or(|threads| threads <= THREADS_MAX)
+        && subs.len() <= THREADS_MAX
+        && subs.iter().all(|sub| sub.threads <= THREADS_MAX)
+}
+
+/// Whether the engine can be blamed for what comes of it.
+fn is_fair(scenario: &Attach) -> bool {
+    !scenario.faults.iter().any(is_lie)
+}
+
+/// A quiet run that takes note of what could go wrong.
+#[derive(Default)]
+struct Noted {
+    open: Vec<Open>,
+}
+
+impl Chooser for Noted {
+    fn choose(&mut self, open: Open, _: u32) -> u32 {
+        if open.what == What::Fault {
+            self.open.push(open);
+        }
+        0
+    }
+}
+
+thread_local! {
+    static RATE: RefCell<Rate> = const { RefCell::new(Rate { attaches: 0, took: Duration::ZERO }) };
+}
+
+/// How much was done, told when the fuzzer ends.
+struct Rate {
+    attaches: u64,
+    took: Duration,
+}
+
+impl Rate {
+    fn add(&mut self, attaches: u64, took: Duration) {
+        self.attaches += attaches;
+        self.took += took;
+    }
+}
+
+impl Drop for Rate {
+    fn drop(&mut self) {
+        let millis = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX).max(1);
+        if std::env::var_os("SOFTDOCK_FUZZ_RATE").is_some() {
+            eprintln!(
+                "sweep: {} attaches in {millis} ms, {} a second",
+                self.attaches,
+                self.attaches * 1000 / millis
+            );
+        }
+    }
+}
