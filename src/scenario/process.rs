@@ -242,15 +242,20 @@ impl Process {
         if self.uninitialised {
             return Vec::new();
         }
-        let mut main = cpython::InterpreterSpec::with_threads(self.threads.unwrap_or(1));
+        // One too many is as far too many as any other number, and takes no memory.
+        let with_threads = |count: usize| {
+            cpython::InterpreterSpec::with_threads(count.min(cpython::limits::THREADS_MAX + 1))
+        };
+        let mut main = with_threads(self.threads.unwrap_or(1));
         main.remote_debugging = self.remote_debugging.unwrap_or(1);
         for (nth, special) in &self.thread {
             if let Some(thread) = main.threads.get_mut(*nth) {
                 *thread = special.spec();
             }
         }
-        let subs = self.sub_interpreters.iter().map(|sub| {
-            let mut spec = cpython::InterpreterSpec::with_threads(sub.threads);
+        let subs = self.sub_interpreters.iter().take(cpython::limits::INTERPRETERS_MAX + 1);
+        let subs = subs.map(|sub| {
+            let mut spec = with_threads(sub.threads);
             spec.executing = sub.executing;
             spec
         });
@@ -305,6 +310,23 @@ impl Thread {
             pending: self.pending,
             path: self.path.clone().into_bytes(),
             status: self.status,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It comes from a file that anybody may have written.
+    #[test]
+    fn a_number_of_threads_that_no_memory_holds_is_refused_as_too_many() {
+        let sub = SubInterpreter { threads: usize::MAX, executing: false };
+        let of =
+            |threads, sub_interpreters| Process { threads, sub_interpreters, ..Process::default() };
+        for process in [of(Some(usize::MAX), vec![]), of(None, vec![sub, sub])] {
+            let refused = cpython::Process::new(&process.spec());
+            assert!(matches!(refused, Err(cpython::SpecError::TooMany { what: "threads", .. })));
         }
     }
 }

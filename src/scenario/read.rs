@@ -78,10 +78,11 @@ impl fmt::Display for Mistake {
             return write!(f, "error: {}\n --> {path}", self.message);
         }
         let at = self.offset();
-        let end = self.text[at..]
-            .find(|c: char| !(c.is_alphanumeric() || "-_.\"".contains(c)))
-            .map_or(self.text.len(), |len| at + len.max(1));
-        let end = end.min(self.text.len()).max(at);
+        // The word that starts there, or else the one character, which may be of several bytes.
+        let rest = &self.text[at..];
+        let word = rest.find(|c: char| !(c.is_alphanumeric() || "-_.\"".contains(c)));
+        let first = rest.chars().next().map_or(0, char::len_utf8);
+        let end = at + word.unwrap_or(rest.len()).max(first);
         let snippet = Snippet::source(&self.text)
             .path(&path)
             .annotation(AnnotationKind::Primary.span(at..end));
@@ -163,7 +164,8 @@ mod tests {
 
     #[test]
     fn no_text_makes_it_panic() {
-        for text in ["", "Attach", "Attach(", "\u{0}", "Attach(about: \"é\", x: 1)", "(((((((((("]
+        let odd = ["", "Attach", "Attach(", "\u{0}", "Attach(about: \"é\", x: 1)", "(((((((((("];
+        for text in odd.into_iter().chain(["Attach(about: \u{fffd}\u{fffd})", "→", "Attach(→"])
         {
             assert!(!mistake(text).to_string().is_empty());
         }
