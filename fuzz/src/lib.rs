@@ -11,8 +11,10 @@
 //! | [`text`] | target `scenario_text` |
 //! | [`live`] | targets `maps` and `elf`: what a live process says of itself |
 //! | [`committed`] | the committed scenarios |
+//! | [`corpus`] | seeds, and what became of crashes |
 
 pub mod committed;
+pub mod corpus;
 pub mod crash;
 pub mod judge;
 pub mod live;

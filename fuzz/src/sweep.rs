@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use softdock::choice::{Chooser, Classes, Menu, Open, Prefixes, Recorded, What};
 use softdock::codec::decode;
 use softdock::run::Stage;
+use softdock::scenario::process::Image;
 use softdock::scenario::{Attach, Scenario};
 use softdock::trace::Trace;
 
@@ -23,8 +24,9 @@ const INPUT_MAX: usize = 4096;
 /// Threads of one interpreter, and interpreters, of a process that is swept.
 const THREADS_MAX: usize = 8;
 
-/// Attaches that one execution may cost.
-const ATTACHES_MAX: u64 = 100_000;
+/// Attaches that one execution may cost, and bytes that one of them may read.
+const ATTACHES_MAX: u64 = 50_000;
+const BYTES_MAX: u64 = 64 * 1024;
 
 /// Checks one input.
 ///
@@ -54,9 +56,13 @@ fn every_fault(scenario: &Attach, stage: &mut Stage<'_>, attaches: &mut u64) -> 
     let mut quiet = Noted::default();
     let run = stage.explore(Some(&menu), &mut quiet, Trace::off());
     *attaches += 1;
+    if !scenario.damage.is_empty() && !run.violations.is_empty() {
+        // Damage alone can be a lie that nobody sees through; `image` looks at what is to be.
+        return Ok(());
+    }
     judge(scenario, &run, |at| stage.explore_calmly(Some(&menu), &mut Recorded::new(&[]), at))?;
     let cost: u64 = quiet.open.iter().map(|open| u64::from(menu.len(open.shape))).sum();
-    if cost > ATTACHES_MAX {
+    if cost > ATTACHES_MAX || run.bytes > BYTES_MAX {
         return Ok(());
     }
     for open in &quiet.open {
@@ -80,9 +86,13 @@ fn is_small(scenario: &Attach) -> bool {
         && subs.iter().all(|sub| sub.threads <= THREADS_MAX)
 }
 
-/// Whether the engine can be blamed for what comes of it.
+/// Whether the engine can be blamed for what comes of it: not where the target lies more than once
+/// and the lies bear each other out, nor where damaged memory was to be written to all the same.
 fn is_fair(scenario: &Attach) -> bool {
-    !scenario.faults.iter().any(is_lie)
+    let Attach { process, damage, config, variables, .. } = scenario;
+    let files_lie = matches!(process.image, Image::Differing(_));
+    let consents = config.allow_unproven || variables.values().any(|value| value == "1");
+    !scenario.faults.iter().any(is_lie) && (damage.is_empty() || !files_lie && !consents)
 }
 
 /// A quiet run that takes note of what could go wrong.
