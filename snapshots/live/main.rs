@@ -14,6 +14,8 @@ mod command;
 #[cfg(target_os = "linux")]
 mod embedded;
 #[cfg(target_os = "linux")]
+mod frozen;
+#[cfg(target_os = "linux")]
 mod places;
 #[cfg(target_os = "linux")]
 mod pythons;
@@ -74,12 +76,13 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 5] = [
+    let groups: [Vec<Situation>; 6] = [
         threads::situations(),
         requests::situations(),
         refusals::situations(),
         places::situations(),
         embedded::situations(),
+        frozen::situations(),
     ];
     groups.into_iter().flatten()
 }
