@@ -1,12 +1,16 @@
 //! A finding: a run in which a promise was broken and nobody but the engine is to blame. It is
-//! kept as a schedule, saved before anything else can happen.
+//! kept as a schedule, saved before anything else can happen, and then as the smallest scenario
+//! that is still wrong.
 
 use std::fs;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use crate::choice::{Digest, Schedule};
 use crate::run::Run;
+use crate::scenario::Attach;
+use crate::shrink::shrink;
 
 /// A run that should not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,5 +59,51 @@ impl Finding {
         fs::write(&unfinished, text)?;
         fs::rename(&unfinished, &path)?;
         Ok(path)
+    }
+
+    /// Saves the smallest scenario that breaks the same promise beside it, and returns where;
+    /// `None` where it cannot be made smaller, since it does not happen again.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_small(&self, folder: &Path, scenario: &Attach) -> io::Result<Option<PathBuf>> {
+        let mut whole = scenario.clone();
+        whole.faults.extend(self.schedule.faults.iter().cloned());
+        // The engine may panic on what was found.
+        let shrunk = catch_unwind(AssertUnwindSafe(|| shrink(&whole))).ok().flatten();
+        let Some(shrunk) = shrunk else { return Ok(None) };
+        let path = folder.join(format!("{}.ron", self.name()));
+        fs::write(&path, shrunk.file(&self.schedule.scenario))?;
+        Ok(Some(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{self, Scenario};
+
+    /// Two lies, which no engine can see through.
+    const SCHEDULE: &str = "softdock schedule 1\nscenario refuse/off\npolicy 1: FlipBit(0)\n\
+                            policy 2: FlipBit(0)\nverify 1: Interrupted\n";
+
+    const SCENARIO: &str = r#"Attach(about: "off", process: (remote_debugging: 0),
+        expect: (outcome: "refused", site: "policy", reason: "policy-disabled"))"#;
+
+    #[test]
+    fn a_finding_is_kept_as_it_was_and_made_small() {
+        let parsed = scenario::parse(Path::new("off.ron"), SCENARIO).expect("a scenario");
+        let Scenario::Attach(scenario) = parsed;
+        let schedule = Schedule::parse(SCHEDULE).expect("a schedule");
+        let finding = Finding { schedule, broken: vec!["x".into()], summary: "y".into() };
+        let folder = std::env::temp_dir().join(format!("softdock-{}", std::process::id()));
+        let path = finding.save(&folder).expect("a file");
+        let text = fs::read_to_string(path).expect("a text");
+        assert_eq!(text, format!("{SCHEDULE}# x\n# y\n"));
+        let small = finding.save_small(&folder, &scenario).expect("a file").expect("still wrong");
+        let (Scenario::Attach(small), text) = scenario::read(&small).expect("a scenario");
+        assert_eq!(small.faults.len(), 2, "{text}");
+        assert!(text.starts_with("// WRONG: "), "{text}");
+        fs::remove_dir_all(folder).expect("our own folder");
     }
 }

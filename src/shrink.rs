@@ -12,7 +12,7 @@ use crate::oracle::Violation;
 use crate::run::{Run, Stage};
 use crate::scenario::names::{OutcomeName, ReasonName, SiteName};
 use crate::scenario::{
-    Attach, DEFAULT_SCRIPT, Damage, Expect, Fault, FaultKind, Process, Settings,
+    self, Attach, DEFAULT_SCRIPT, Damage, Expect, Fault, FaultKind, Process, Scenario, Settings,
 };
 use crate::trace::Trace;
 
@@ -27,6 +27,19 @@ pub struct Shrunk {
     pub necessary: Vec<String>,
     /// Runs that were made.
     pub runs: u64,
+}
+
+impl Shrunk {
+    /// The file: what is wrong on top, since `expect` says what came out and not what should.
+    #[must_use]
+    pub fn file(&self, found_in: &str) -> String {
+        let Shrunk { scenario, broken, .. } = self;
+        let scenario = scenario::write(&Scenario::Attach(Box::new(scenario.clone())));
+        format!(
+            "// WRONG: {broken}.\n// Found in {found_in}. `expect` tells what comes out today: say \
+             what should.\n{scenario}"
+        )
+    }
 }
 
 /// A broken promise, as far as a smaller scenario must break the same.
@@ -248,7 +261,7 @@ mod tests {
     use softdock_attach::Site;
 
     use super::*;
-    use crate::scenario::{self, Actor, At, Scenario};
+    use crate::scenario::{Actor, At};
 
     /// A thread that ends in the one window nobody can close from outside, among so much else.
     fn broken(noise: usize) -> Attach {

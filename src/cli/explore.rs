@@ -96,7 +96,7 @@ fn attach(entry: &Entry) -> &Attach {
 fn explore_one(entry: &Entry, args: &Args, progress: &Progress) -> Result<Exploration, Mistake> {
     let mut stage = entry.stage()?;
     let folder = args.out.join("findings");
-    let found = |finding: Finding| progress.found(&folder, &finding);
+    let found = |finding: Finding| progress.found(&folder, &finding, attach(entry));
     let explore = Explore { name: &entry.name, faults: args.faults, unpruned: args.unpruned };
     let exploration = explore.run(&mut stage, &found, &|| progress.goes_on());
     progress.did(exploration.tally.runs + exploration.cut);

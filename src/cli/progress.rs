@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use softdock::finding::Finding;
+use softdock::scenario::Attach;
 
 /// Work under way.
 pub(crate) struct Progress {
@@ -49,19 +50,22 @@ impl Progress {
         self.bar.set_message(format!("{runs} attaches"));
     }
 
-    /// Saves a finding before anything else happens, and tells of it above the bar.
-    pub(crate) fn found(&self, folder: &Path, finding: &Finding) {
+    /// Saves a finding before anything else happens, makes it small, and tells of it above the bar.
+    pub(crate) fn found(&self, folder: &Path, finding: &Finding, scenario: &Attach) {
         if !self.is_to_be_told(&finding.schedule.scenario) {
             return;
         }
         let Finding { schedule, broken, .. } = finding;
-        let told = match finding.save(folder) {
-            Ok(path) => format!("repeat it with: softdock replay {}", path.display()),
+        let mut message = format!("FOUND in {}: {}", schedule.scenario, broken.join("; "));
+        message += &match finding.save(folder) {
+            Ok(path) => format!("\n  repeat it with: softdock replay {}", path.display()),
             Err(error) => {
-                format!("it cannot be saved in {}: {error}\n{schedule}", folder.display())
+                format!("\n  it cannot be saved in {}: {error}\n{schedule}", folder.display())
             }
         };
-        let message = format!("FOUND in {}: {}\n  {told}", schedule.scenario, broken.join("; "));
+        if let Ok(Some(path)) = finding.save_small(folder, scenario) {
+            message += &format!("\n  as a small scenario: {}", path.display());
+        }
         self.bar.suspend(|| super::output::message(&message));
     }
 

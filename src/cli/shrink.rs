@@ -4,8 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use softdock::case::Case;
-use softdock::scenario::{self, Scenario};
-use softdock::shrink::{Shrunk, shrink};
+use softdock::shrink::shrink;
 
 use super::{Exit, output};
 
@@ -46,7 +45,7 @@ pub(crate) fn run(args: &Args) -> Exit {
         output::message("softdock: every promise is kept: there is nothing to shrink");
         return Exit::Finding;
     };
-    let text = text(&case, &shrunk);
+    let text = shrunk.file(&case.name);
     match &args.out {
         None => output::result(text.trim_end()),
         Some(path) => match fs::File::create_new(path).and_then(|_| fs::write(path, &text)) {
@@ -67,13 +66,4 @@ pub(crate) fn run(args: &Args) -> Exit {
 fn usage(message: &str) -> Exit {
     output::message(message);
     Exit::Usage
-}
-
-/// The file: what is wrong on top, since `expect` says what came out and not what should.
-fn text(case: &Case, shrunk: &Shrunk) -> String {
-    let scenario = scenario::write(&Scenario::Attach(Box::new(shrunk.scenario.clone())));
-    format!(
-        "// WRONG: {}.\n// Found in {}. `expect` tells what comes out today: say what should.\n{scenario}",
-        shrunk.broken, case.name
-    )
 }

@@ -96,7 +96,7 @@ pub(crate) fn sweep(args: &Args) -> Exit {
         shard: args.shard.unwrap_or((0, 1)),
     };
     let watch = match Progress::new(sweep.pieces(&jobs)) {
-        Ok(progress) => Watch { progress, folder: args.out.join("findings") },
+        Ok(progress) => Watch { progress, folder: args.out.join("findings"), jobs: &jobs },
         Err(error) => return usage(&format!("softdock: signals cannot be listened to: {error}")),
     };
     let proof = Proof::new(&sweep, sweep.run(&jobs, &watch));
@@ -151,18 +151,22 @@ fn usage(message: &str) -> Exit {
 }
 
 /// Shows how far it has come, and saves findings at once.
-struct Watch {
+struct Watch<'j> {
     progress: Progress,
     folder: PathBuf,
+    jobs: &'j [Job<'j>],
 }
 
-impl Watcher for Watch {
+impl Watcher for Watch<'_> {
     fn did(&self, runs: u64) {
         self.progress.did(runs);
     }
 
     fn found(&self, finding: Finding) {
-        self.progress.found(&self.folder, &finding);
+        let job = self.jobs.iter().find(|job| job.name == finding.schedule.scenario);
+        if let Some(job) = job {
+            self.progress.found(&self.folder, &finding, job.scenario);
+        }
     }
 
     fn goes_on(&self) -> bool {
