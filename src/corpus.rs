@@ -96,8 +96,8 @@ impl Entry {
         Ok(self.stage()?.run(trace))
     }
 
-    /// The folder is the verdict: `attach/` succeeds, `refuse/` looks and does not touch, `survive/`
-    /// is struck by faults, or fails, and in `race/` the target can move.
+    /// The folder is the verdict: `attach/` succeeds, `refuse/` looks and does not touch,
+    /// `survive/` is struck by faults, or fails, and in `race/` the target can move.
     fn check_folder(&self, attach: &Attach) -> Result<(), Mistake> {
         let outcome = attach.expect.outcome.0;
         let (fits, expected) = match self.name.split('/').next() {

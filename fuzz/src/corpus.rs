@@ -1,7 +1,8 @@
 //! The program `corpus`: seeds for the fuzz targets, made of the committed scenarios; and crashes,
 //! made into scenarios.
 //!
-//! `corpus sync` writes the seeds into `fuzz/corpus/<target>/`; what a fuzzer has found there stays.
+//! `corpus sync` writes the seeds into `fuzz/corpus/<target>/`; what a fuzzer has found there
+//! stays.
 //! `corpus triage` replays each file of `fuzz/artifacts/<target>/` and writes, for each violation,
 //! the smallest scenario that shows it beside them. It fails if any input is still wrong.
 

@@ -1,6 +1,6 @@
-//! Proves the same as `slab` of any change to the memory of a healthy process, by name of the place:
-//! the table, the runtime, interpreters and threads; pages taken away or made read-only. A crash is
-//! damage that the engine took for a process it may write to.
+//! Proves the same as `slab` of any change to the memory of a healthy process, by name of the
+//! place: the table, the runtime, interpreters and threads; pages taken away or made read-only. A
+//! crash is damage that the engine took for a process it may write to.
 
 #![no_main]
 

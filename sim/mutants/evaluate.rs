@@ -2,7 +2,8 @@
 //!
 //! This is no part of `softdock-mutants`: it is built in the copy of the workspace whose engine
 //! holds the mutants, as a program of its own. It prints, separated by tabs: the number of the
-//! mutant, what noticed it, in which scenario, and how that was told.
+//! mutant, what noticed it, in which scenario, the lines of the smallest scenario that is still
+//! wrong, and how that was told.
 //!
 //! A mutant is noticed by the first of these that notices anything, in any scenario:
 //!
@@ -26,6 +27,7 @@ use softdock::corpus::{self, Entry};
 use softdock::finding::Finding;
 use softdock::oracle::Violation;
 use softdock::scenario::{Mistake, Scenario};
+use softdock::shrink::shrink;
 use softdock::sweep::{Job, Sweep, Watcher};
 use softdock::trace::Trace;
 use softdock_attach::mutant;
@@ -105,14 +107,22 @@ impl Witnesses {
         }
         match otherwise {
             Some((rank, how)) => self.told("expectation", rank, &how),
-            None => "nothing\t\t".into(),
+            None => "nothing\t\t0\t".into(),
         }
     }
 
     fn told(&mut self, by: &str, rank: usize, how: &str) -> String {
         self.entries[..=rank].rotate_right(1);
-        format!("{by}\t{}\t{how}", self.entries[0].name)
+        let (name, lines) = (&self.entries[0].name, small(&self.entries[0]));
+        format!("{by}\t{name}\t{lines}\t{how}")
     }
+}
+
+/// Lines of the smallest scenario that breaks the same promise; 0 where none is broken.
+fn small(entry: &Entry) -> usize {
+    let Scenario::Attach(scenario) = &entry.scenario;
+    let shrunk = panic::catch_unwind(AssertUnwindSafe(|| shrink(scenario))).ok().flatten();
+    shrunk.map_or(0, |shrunk| shrunk.file(&entry.name).lines().count())
 }
 
 /// Runs a scenario, and asks both judges.

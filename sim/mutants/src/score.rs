@@ -24,6 +24,8 @@ pub(crate) struct Verdict {
     /// Who noticed it; `None` where nobody did.
     by: Option<&'static str>,
     scenario: String,
+    /// Lines of the smallest scenario that breaks the same promise; 0 where none is broken.
+    small: usize,
     how: String,
 }
 
@@ -41,13 +43,14 @@ pub(crate) fn read(told: &str, mutants: usize) -> Result<Vec<Verdict>, String> {
 }
 
 fn verdict(line: &str) -> Option<(usize, Verdict)> {
-    let mut parts = line.splitn(4, '\t');
+    let mut parts = line.splitn(5, '\t');
     let (number, by) = (parts.next()?.parse().ok()?, parts.next()?);
     let by = match WITNESSES.into_iter().find(|known| *known == by) {
         None if by != "nothing" => return None,
         by => by,
     };
-    Some((number, Verdict { by, scenario: parts.next()?.into(), how: parts.next()?.into() }))
+    let (scenario, small) = (parts.next()?.into(), parts.next()?.parse().ok()?);
+    Some((number, Verdict { by, scenario, small, how: parts.next()?.into() }))
 }
 
 /// The list, and what became of it.
@@ -116,7 +119,12 @@ impl Score<'_> {
             let scenario = &verdict.scenario;
             writeln!(f, "{field:field_width$}  {name:name_width$}  {by:8}  {scenario}")?;
         }
-        writeln!(f, "{} bugs seen in the field are noticed without any expectation\n", rows.len())
+        writeln!(f, "{} bugs seen in the field are noticed without any expectation", rows.len())?;
+        let small = rows.iter().map(|(.., verdict)| verdict.small).filter(|lines| *lines > 0);
+        let mut small: Vec<usize> = small.collect();
+        small.sort_unstable();
+        let median = small.get(small.len() / 2).copied().unwrap_or_default();
+        writeln!(f, "made small, they are scenarios of {median} lines (median)\n")
     }
 
     fn write_sums(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -190,14 +198,14 @@ mod tests {
         }
     }
 
-    const TOLD: &str = "2\toracle\tattach/a\tfalse positive\n1\tnothing\t\t\n";
+    const TOLD: &str = "2\toracle\tattach/a\t12\tfalse positive\n1\tnothing\t\t0\t\n";
 
     #[test]
     fn every_mutant_needs_a_line() {
         assert_eq!(read(TOLD, 2).expect("two lines")[1].by, Some("oracle"));
         assert!(read(TOLD, 3).is_err());
-        assert!(read("2\tnothing\t\t\n", 1).is_err());
-        assert!(read("1\tnobody\t\t\n", 1).is_err());
+        assert!(read("2\tnothing\t\t0\t\n", 1).is_err());
+        assert!(read("1\tnobody\t\t0\t\n", 1).is_err());
     }
 
     #[test]
@@ -210,7 +218,7 @@ mod tests {
         assert_eq!(surprises(Some("nobody looks there"), None), 0);
         assert_eq!(surprises(None, None), 1);
         assert_eq!(surprises(None, Some("nobody looks there")), 2);
-        let swept = read("1\tsweep\tattach/a\tfalse positive\n", 1).expect("a line");
+        let swept = read("1\tsweep\tattach/a\t12\tfalse positive\n", 1).expect("a line");
         let list = [entry("one", Some("nobody looks there"))];
         let score = Score { list: &list, lines: &[1], verdicts: &swept };
         assert!(score.surprises().is_empty());
@@ -218,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_bug_of_the_field_counts_where_nobody_expected_it() {
-        let told = "1\toracle\tattach/a\tfalse positive\n2\texpectation\tattach/b\tfailed\n";
+        let told = "1\toracle\tattach/a\t12\tfalse positive\n2\texpectation\tattach/b\t0\tfailed\n";
         let verdicts = read(told, 2).expect("two lines");
         let field = |name| Entry { field: Some("x/y#1".into()), ..entry(name, None) };
         let list = [field("one"), field("other")];
