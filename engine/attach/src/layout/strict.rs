@@ -28,18 +28,23 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<Layout, LayoutFault> {
 
 /// Whether the fields to be written lie as in every build seen of this minor version, on Linux and
 /// Windows, free-threaded or not: the breaker is the fourth pointer, the path directly follows the
-/// flag, and a fixed number of bytes follows the path.
+/// flag, and a fixed number of bytes follows the path. So must the one word that decides by being
+/// 0, which most of the runtime is (`refuse/finalizing-word-elsewhere-without-file`).
 fn is_familiar(table: &Table, layout: &Layout) -> bool {
-    let thread = &layout.thread;
+    let (thread, runtime) = (&layout.thread, &layout.runtime);
     let path_end = thread.script_path.checked_add(thread.script_path_size);
     let behind = path_end.and_then(|end| thread.size.checked_sub(end));
     thread.eval_breaker == EVAL_BREAKER
         && thread.pending.checked_add(4) == Some(thread.script_path)
         && behind == Some(table.bytes_behind_path)
+        && runtime.interpreters_head.checked_sub(runtime.finalizing) == Some(HEAD_BEHIND_FINALIZING)
 }
 
 /// Offset of the eval breaker in the thread state, behind `prev`, `next` and `interp`.
 const EVAL_BREAKER: u64 = 24;
+
+/// Bytes from `finalizing` to the head of the list of interpreters, with two fields between them.
+const HEAD_BEHIND_FINALIZING: u64 = 24;
 
 /// How many fields lie outside their struct. Many true offsets are 0, so "not zero" would be a
 /// wrong rule.
