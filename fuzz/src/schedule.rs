@@ -82,8 +82,10 @@ fn anything_else(scenario: &Attach, stage: &mut Stage<'_>, choices: &[u8]) -> Re
     let classes = Classes { honest: true, silent: true, crashes: true, lies: false };
     let menu = Menu::new(classes, Prefixes::Every, &[]);
     let run = stage.explore(Some(&menu), &mut Bytes::new(choices), Trace::off());
-    let again = |at| stage.explore_calmly(Some(&menu), &mut Bytes::new(choices), at);
-    judge(scenario, &run, again)
+    // By what happened, not by the bytes: a moment in which the target may not move takes none of
+    // them, and all that follow would mean something else.
+    let faults = [&scenario.faults[..], &run.happened].concat();
+    judge(scenario, &run, |at| stage.run_calmly_with(&faults, at))
 }
 
 fn one_lie(scenario: &Attach, stage: &mut Stage<'_>, choices: &[u8]) -> Result<(), Crash> {
