@@ -1,8 +1,8 @@
 //! Target `sweep`: the input is a scenario nobody wrote, and each execution is the whole sweep of
 //! its single faults: every reported one, every silent one and every crash at every access, each
-//! the real engine, judged. Reads are cut short at three places only, writes at every byte: at every
-//! byte of every read it would be twenty times the work, and scenarios are what is to be varied.
-//! `softdock sweep` does the rest for those that are committed.
+//! the real engine, judged. Reads are cut short at three places only, writes at every byte: at
+//! every byte of every read it would be twenty times the work, and scenarios are what is to be
+//! varied. `softdock sweep` does the rest for those that are committed.
 //!
 //! With `SOFTDOCK_FUZZ_RATE` in the environment, the attaches made and their rate are told at the
 //! end.
