@@ -111,7 +111,7 @@ impl<H: Host> Attempt<'_, H> {
         }
         self.require_native(Some(target.native))?;
         let head = self.read_runtime(target.runtime, layout)?;
-        let interpreter = self.walk_interpreters(head, layout)?;
+        let interpreter = self.walk_interpreters(target.runtime, head, layout)?;
         self.at(Site::Recheck);
         if interpreter.found != target.interpreter {
             return self.refuse(Reason::Moved);

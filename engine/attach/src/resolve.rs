@@ -77,7 +77,7 @@ impl<H: Host> Attempt<'_, H> {
     fn resolve_with(&mut self, runtime: Address, mut layout: Layout) -> Step<Target> {
         let head = self.read_runtime(runtime, &layout)?;
         self.report.layout = Some(layout);
-        let interpreter = self.walk_interpreters(head, &layout)?;
+        let interpreter = self.walk_interpreters(runtime, head, &layout)?;
         self.report.interpreter = Some(interpreter.found);
         let policy_known = self.ask_policy(interpreter.found.at, &layout)?;
         self.infer_if_open(&interpreter, &mut layout)?;

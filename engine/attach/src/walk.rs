@@ -43,9 +43,12 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
-    /// Walks the whole list and returns the interpreter asked for.
+    /// Walks the whole list and returns the interpreter asked for. The last one is the main one,
+    /// which lies within the runtime itself; all others come from the heap, so that none of them
+    /// can take its place (`refuse/sub-interpreter-calls-itself-main`).
     pub(crate) fn walk_interpreters(
         &mut self,
+        runtime: Address,
         head: Address,
         layout: &Layout,
     ) -> Step<Interpreter> {
@@ -63,10 +66,12 @@ impl<H: Host> Attempt<'_, H> {
                 chosen = Some(interpreter);
             }
             if interpreter.next.is_null() {
-                return match (id, chosen) {
-                    (0, Some(chosen)) => Ok(chosen),
-                    (0, None) => self.refuse(Reason::NoInterpreter),
-                    _ => self.refuse(Reason::BrokenInterpreters),
+                let offset = at.checked_sub(runtime);
+                let is_main = id == 0 && offset.is_some_and(|at| at < layout.runtime.size);
+                return match chosen {
+                    _ if !is_main => self.refuse(Reason::BrokenInterpreters),
+                    Some(chosen) => Ok(chosen),
+                    None => self.refuse(Reason::NoInterpreter),
                 };
             }
             newer_id = id;
