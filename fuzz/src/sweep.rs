@@ -14,7 +14,7 @@ use softdock::choice::{Chooser, Classes, Menu, Open, Prefixes, Recorded, What};
 use softdock::codec::decode;
 use softdock::run::Stage;
 use softdock::scenario::process::Image;
-use softdock::scenario::{Attach, Scenario};
+use softdock::scenario::{Actor, Attach, FaultKind, Scenario};
 use softdock::trace::Trace;
 
 use crate::crash::{Crash, attempting};
@@ -94,7 +94,22 @@ fn is_fair(scenario: &Attach) -> bool {
     let Attach { process, damage, config, variables, .. } = scenario;
     let files_lie = matches!(process.image, Image::Differing(_));
     let consents = config.allow_unproven || variables.values().any(|value| value == "1");
-    !scenario.faults.iter().any(is_lie) && (damage.is_empty() || !files_lie && !consents)
+    let lies = scenario.faults.iter().any(is_lie) || !damage.is_empty() && (files_lie || consents);
+    !lies && !has_twin(scenario)
+}
+
+/// Whether somebody else has asked, or will ask, for the very same script, maybe in another thread.
+/// The oracle does not tell that request from one of ours that was left behind.
+fn has_twin(scenario: &Attach) -> bool {
+    let since = scenario.cache.iter().flat_map(|cache| &cache.since);
+    let moves = scenario.faults.iter().filter_map(|fault| match &fault.kind {
+        FaultKind::Move(actor) => Some(actor),
+        _ => None,
+    });
+    let mut actors = since.chain(moves).chain(&scenario.waits);
+    let script = &scenario.script;
+    actors.any(|actor| matches!(actor, Actor::OtherDebugger(_, path) if path == script))
+        || scenario.process.thread.iter().any(|(_, thread)| thread.path == *script)
 }
 
 /// A quiet run that takes note of what could go wrong.
