@@ -38,6 +38,10 @@ pub struct Log {
     bytes: Vec<u8>,
 }
 
+/// Bytes of one read that are kept: no field that a fact is about lies further from the start of
+/// what holds it. What is longer is a search.
+const LOGGED_MAX: usize = 4096;
+
 /// A fact that a success needs, and that was not seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Missing {
@@ -107,6 +111,7 @@ impl Log {
     }
 
     pub(crate) fn read(&mut self, at: Address, bytes: &[u8]) {
+        let bytes = &bytes[..bytes.len().min(LOGGED_MAX)];
         if self.is_on {
             let start = self.bytes.len();
             self.bytes.extend_from_slice(bytes);

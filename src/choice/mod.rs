@@ -74,6 +74,12 @@ pub trait Chooser {
     /// least 2.
     fn choose(&mut self, open: Open, options: u32) -> u32;
 
+    /// Whether it could choose anything but 0 at this access. Where not, nobody needs to count the
+    /// options.
+    fn minds(&self, _access: u32) -> bool {
+        true
+    }
+
     /// Hears what the engine gets to see: its own state is a function of that.
     fn observe(&mut self, _bytes: &[u8]) {}
 

@@ -20,6 +20,11 @@ impl<'r> Recorded<'r> {
 
 impl Chooser for Recorded<'_> {
     #[inline]
+    fn minds(&self, access: u32) -> bool {
+        self.rest.iter().any(|(at, ..)| *at == access)
+    }
+
+    #[inline]
     fn choose(&mut self, open: Open, options: u32) -> u32 {
         while let [(access, ..), rest @ ..] = self.rest
             && *access < open.access

@@ -228,7 +228,7 @@ impl<'w, C: Chooser> World<'w, C> {
     }
 
     fn choose_fault(&mut self, shape: Shape) -> Option<FaultKind> {
-        let menu = self.plot.menu?;
+        let menu = self.plot.menu.filter(|_| self.chooser.minds(self.accesses))?;
         let open = self.open(shape, What::Fault);
         let choice = self.chooser.choose(open, menu.len(shape).saturating_add(1));
         let (kind, lasts) = menu.get(shape, choice)?;

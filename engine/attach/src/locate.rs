@@ -10,7 +10,9 @@ use softdock_process::{Address, FoundBy};
 
 use crate::attempt::{Attempt, Step, Stop, Target, is_about_memory};
 use crate::layout::{self, Layout, ParseMode, Parsed, Proof, Slab};
-use crate::limits::{CANDIDATES_MAX, HEADER_DUMP_BYTES, TABLE_BYTES_KNOWN_MAX};
+use crate::limits::{
+    CANDIDATES_MAX, HEADER_DUMP_BYTES, TABLE_BYTES_KNOWN_MAX, TABLE_BYTES_SEARCHED_MAX,
+};
 use crate::report::{Stage, StageResult};
 use crate::tables::{COOKIE, FREE_THREADED, VERSION};
 use crate::version::{Version, recognise};
@@ -159,9 +161,12 @@ impl<H: Host> Attempt<'_, H> {
         self.at(Site::ParseSlab);
         let mut parsed = self.parse(version, place.extent);
         if !matches!(&parsed, Ok(parsed) if parsed.mode == Some(ParseMode::Strict)) {
-            parsed = self.parse_widely(place, version)?;
+            self.at(Site::ReadSlab);
+            self.fetch_slab(place, TABLE_BYTES_SEARCHED_MAX)?;
+            self.at(Site::ParseSlab);
+            parsed = self.parse(version, place.extent);
             // A wrong reading could hide the second of two plausible places.
-            if self.parse_widely(place, version)? != parsed {
+            if self.reads_otherwise(place)? && self.parse(version, place.extent) != parsed {
                 return self.refuse(Reason::SlabUnstable);
             }
         }
@@ -179,15 +184,15 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
-    fn parse_widely(
-        &mut self,
-        place: Place,
-        version: Version,
-    ) -> Step<Result<Parsed, (LayoutFault, Parsed)>> {
+    /// Reads the table once more, and says whether anything has changed, in the table itself or in
+    /// the live words behind it.
+    fn reads_otherwise(&mut self, place: Place) -> Step<bool> {
         self.at(Site::ReadSlab);
-        self.fetch_slab(place, crate::limits::TABLE_BYTES_SEARCHED_MAX)?;
+        // No thread state has been read yet: its buffer keeps the first reading.
+        core::mem::swap(&mut self.slab, &mut self.state);
+        self.fetch_slab(place, TABLE_BYTES_SEARCHED_MAX)?;
         self.at(Site::ParseSlab);
-        Ok(self.parse(version, place.extent))
+        Ok(self.slab != self.state)
     }
 
     fn parse(&self, version: Version, extent: u64) -> Result<Parsed, (LayoutFault, Parsed)> {
