@@ -138,6 +138,8 @@ pub struct Watch<'s> {
     runs_before: usize,
     /// What others ask the target to run.
     others: Vec<Vec<u8>>,
+    /// Threads that somebody asked for this very script before.
+    asked_before: Vec<ThreadKey>,
     broken: Vec<Broken>,
     /// The access under way.
     access: u32,
@@ -158,6 +160,11 @@ impl<'s> Watch<'s> {
             script,
             runs_before: process.runs().len(),
             others: process.threads().filter_map(|live| process.armed(live.key)).collect(),
+            asked_before: process
+                .threads()
+                .filter(|live| process.armed(live.key).as_deref() == Some(script))
+                .map(|live| live.key)
+                .collect(),
             broken: Vec::new(),
             access: 0,
             path_written: Vec::new(),
@@ -365,9 +372,13 @@ impl<'s> Watch<'s> {
         report.outcome == Outcome::Cancelled || self.armed && !admits
     }
 
-    /// Whether any thread will run the script at its next chance.
+    /// Whether any thread will run the script at its next chance, and not because somebody else
+    /// has asked it to.
     fn will_run(&self, process: &Process) -> bool {
-        process.threads().any(|live| self.is_armed(process, &live))
+        let is_ours = |live: &LiveThread| {
+            self.written == Some(live.key) || !self.asked_before.contains(&live.key)
+        };
+        process.threads().any(|live| is_ours(&live) && self.is_armed(process, &live))
     }
 
     /// Whether this thread will run the script: the flag is 1, with or without an event bit.

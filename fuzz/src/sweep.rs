@@ -98,8 +98,8 @@ fn is_fair(scenario: &Attach) -> bool {
     !lies && !has_twin(scenario)
 }
 
-/// Whether somebody else has asked, or will ask, for the very same script, maybe in another thread.
-/// The oracle does not tell that request from one of ours that was left behind.
+/// Whether somebody else asks for the very same script meanwhile, maybe in the same thread. The
+/// oracle does not tell that request from one of ours that was left behind.
 fn has_twin(scenario: &Attach) -> bool {
     let since = scenario.cache.iter().flat_map(|cache| &cache.since);
     let moves = scenario.faults.iter().filter_map(|fault| match &fault.kind {
@@ -109,7 +109,6 @@ fn has_twin(scenario: &Attach) -> bool {
     let mut actors = since.chain(moves).chain(&scenario.waits);
     let script = &scenario.script;
     actors.any(|actor| matches!(actor, Actor::OtherDebugger(_, path) if path == script))
-        || scenario.process.thread.iter().any(|(_, thread)| thread.path == *script)
 }
 
 /// A quiet run that takes note of what could go wrong.
