@@ -147,7 +147,10 @@ fn work(
         let Job { name, scenario } = jobs[piece.job];
         if staged.as_ref().is_none_or(|(job, ..)| *job != piece.job) {
             let stage = Stage::new(scenario).ok();
-            staged = stage.map(|stage| (piece.job, stage, pointers(scenario)));
+            staged = stage.map(|mut stage| {
+                stage.settle();
+                (piece.job, stage, pointers(scenario))
+            });
         }
         let Some((_, stage, pointers)) = &mut staged else { continue };
         let part = AssertUnwindSafe(|| sweep_piece(name, stage, pointers, piece, watcher));

@@ -42,8 +42,7 @@ impl RemoteWritePlan {
         state: State<'_>,
     ) -> Result<RemoteWritePlan, Reason> {
         let fields: &ThreadFields = state.fields;
-        let mut path = script.to_vec();
-        path.push(0);
+        let path = [script, &[0]].concat();
         let old_path = state.path_buffer().and_then(|buffer| buffer.get(..path.len()));
         let old_path = old_path.ok_or(Reason::ScriptTooLong)?.to_vec();
         let (Some(path_at), Some(pending_at), Some(breaker_at), Some(old_breaker)) = (

@@ -72,6 +72,10 @@ pub(crate) struct Saved {
     pub(crate) runs: usize,
 }
 
+/// Bytes of untouched pages that [`Process::settle`] stores: a heap and the modules, but no memory
+/// that is large on purpose.
+const SETTLED_MAX: u64 = 8 * 1024 * 1024;
+
 impl Process {
     /// Makes now the state to come back to.
     pub fn checkpoint(&mut self) {
@@ -79,6 +83,13 @@ impl Process {
         self.life.history = 0;
         let (form, life) = (Arc::clone(&self.form), self.life.clone());
         self.saved = Saved { form, life, runs: self.runs.len() };
+    }
+
+    /// Goes back to the last checkpoint, and stores what was never written, so that reading it is
+    /// copying: for whoever comes back here often. Nothing that can be seen changes.
+    pub fn settle(&mut self) {
+        self.restore();
+        self.memory.settle(SETTLED_MAX);
     }
 
     /// Goes back to the last checkpoint. Costs only what was changed since.

@@ -149,6 +149,19 @@ impl AddressSpace {
         rest
     }
 
+    /// Stores what pages that were never written read as, up to so many bytes: reading them is
+    /// copying from then on. Nothing that can be seen changes; it is a checkpoint.
+    pub fn settle(&mut self, bytes_max: u64) {
+        let mut left = bytes_max;
+        for region in self.regions.as_slice().to_vec() {
+            let Backing::Untouched(fill) = region.backing else { continue };
+            let Some(rest) = left.checked_sub(region.len) else { continue };
+            left = rest;
+            self.touch(region, fill, region.start, region.len as usize);
+        }
+        self.checkpoint();
+    }
+
     /// Gives the pages of an untouched region that will be written a place in the store, and
     /// returns the offset of `at` there.
     pub(crate) fn touch(&mut self, region: Region, fill: Fill, at: u64, len: usize) -> usize {

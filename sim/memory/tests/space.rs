@@ -59,6 +59,18 @@ fn keeps_the_contract_after_a_restore() {
 }
 
 #[test]
+fn settling_changes_nothing_that_can_be_seen() {
+    let (mut memory, _) = ground();
+    memory.poke(at(0), &[7; 3]).unwrap();
+    let before = picture(&memory);
+    memory.settle(u64::MAX);
+    assert_eq!((picture(&memory), memory.fingerprint()), (before.clone(), 0));
+    memory.poke(at(0), &[9; 40]).unwrap();
+    memory.restore();
+    assert_eq!(picture(&memory), before, "settling is a checkpoint");
+}
+
+#[test]
 fn the_end_of_the_address_space_is_in_range_and_unmapped() {
     let mut memory = AddressSpace::new();
     let last = Address::new(u64::MAX - 7);
