@@ -3,17 +3,17 @@
 //!
 //! At each access the run is asked: of everything that could happen from here on, how much would
 //! end as this run did? "Everything" is the quiet future and every one with a single honest or
-//! silent fault at this access or a later one, each run by the real engine from the same past. The
-//! share is exact. Where it becomes 1 there is no way back: nothing that may still happen changes
-//! the ending.
+//! silent fault at this access or a later one, as a sweep tries them, each run by the real engine
+//! from the same past. The share is exact. Where it becomes 1 there is no way back: no single fault
+//! that may still happen changes the ending.
 
 use softdock_attach::{Outcome, Reason, Report, Site};
 
-use crate::choice::{Classes, Menu, Prefixes, Recorded, What};
+use crate::choice::{Recorded, What};
 use crate::oracle::Violation;
 use crate::run::{Run, Stage};
 use crate::scenario::{At, Fault};
-use crate::sweep::open_after;
+use crate::sweep::{PartKind, menu, open_after};
 use crate::trace::{Trace, TraceLine};
 
 /// A run, told.
@@ -50,6 +50,13 @@ pub struct Futures {
     pub all: u64,
 }
 
+impl Futures {
+    fn count(&mut self, run: &Run, ending: Ending) {
+        self.all += 1;
+        self.same += u64::from(Ending::of(run) == ending);
+    }
+}
+
 /// How a run ends, as far as its futures are compared with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
@@ -72,16 +79,20 @@ impl Ending {
 pub fn tell(stage: &mut Stage<'_>) -> Story {
     let faults = &stage.scenario().faults;
     let run = stage.run_with(faults, Trace::on());
-    let struck = struck(stage, faults);
     let lines: Vec<TraceLine> = run.trace.lines().collect();
+    let struck = struck(faults, &lines);
+    let mut ahead: Option<Ahead> = None;
     let mut steps = Vec::new();
     for (nth, line) in lines.iter().enumerate() {
         let futures = line.access.map(|access| {
             let past = past(faults, &struck, access);
-            futures(stage, &past, access, Ending::of(&run))
+            if ahead.as_ref().is_none_or(|ahead| ahead.past != past) {
+                ahead = Some(Ahead::of(stage, past, Ending::of(&run)));
+            }
+            ahead.as_ref().map(|ahead| ahead.from(access))
         });
         let concluded = concludes(&lines, nth).then(|| conclusion(line.site, &run.report));
-        let concluded = concluded.flatten();
+        let (futures, concluded) = (futures.flatten(), concluded.flatten());
         steps.push(Step { line: line.clone(), futures, concluded });
     }
     let turned = turned(&steps);
@@ -118,11 +129,9 @@ fn turned(steps: &[Step]) -> Option<u32> {
 }
 
 /// For each fault, the first access that it strikes.
-fn struck(stage: &mut Stage<'_>, faults: &[Fault]) -> Vec<Option<u32>> {
-    let sites: Vec<Site> = {
-        let trace = stage.run_with(faults, Trace::on()).trace;
-        trace.lines().filter(|line| line.access.is_some()).map(|line| line.site).collect()
-    };
+fn struck(faults: &[Fault], lines: &[TraceLine]) -> Vec<Option<u32>> {
+    let accesses = lines.iter().filter(|line| line.access.is_some());
+    let sites: Vec<Site> = accesses.map(|line| line.site).collect();
     let nth_at = |site: Site, hit: u32| {
         let mut hits = (1..).zip(&sites).filter(|(_, at)| **at == site);
         hits.nth(hit as usize - 1).map(|(access, _)| access)
@@ -141,24 +150,41 @@ fn past(faults: &[Fault], struck: &[Option<u32>], access: u32) -> Vec<Fault> {
     past.map(|(fault, _)| fault.clone()).collect()
 }
 
-/// Counts what may happen from this access on, after this past.
-fn futures(stage: &mut Stage<'_>, past: &[Fault], access: u32, ending: Ending) -> Futures {
-    let classes = Classes { honest: true, silent: true, ..Classes::default() };
-    let menu = Menu::new(classes, Prefixes::Three, &[]);
-    let mut counted = Futures::default();
-    let mut count = |run: &Run| {
-        counted.all += 1;
-        counted.same += u64::from(Ending::of(run) == ending);
-    };
-    count(&stage.run_with(past, Trace::off()));
-    let open = open_after(stage, past, &menu, &Vec::new());
-    for open in open.iter().filter(|open| open.access >= access) {
-        for choice in 1..=menu.len(open.shape) {
-            let plan = [(open.access, What::Fault, choice)];
-            count(&stage.explore_with(past, &menu, &mut Recorded::new(&plan)));
+/// What may happen after a past: the same at each access until something else has happened.
+struct Ahead {
+    past: Vec<Fault>,
+    quiet: Futures,
+    /// Every single fault at each access.
+    single: Vec<(u32, Futures)>,
+}
+
+impl Ahead {
+    /// Lets it all happen.
+    fn of(stage: &mut Stage<'_>, past: Vec<Fault>, ending: Ending) -> Ahead {
+        let menu = menu(PartKind::Faults(1), &[]);
+        let mut quiet = Futures::default();
+        quiet.count(&stage.run_with(&past, Trace::off()), ending);
+        let mut single = Vec::new();
+        for open in open_after(stage, &past, &menu, &Vec::new()) {
+            let mut futures = Futures::default();
+            for choice in 1..=menu.len(open.shape) {
+                let plan = [(open.access, What::Fault, choice)];
+                let run = stage.explore_with(&past, &menu, &mut Recorded::new(&plan));
+                futures.count(&run, ending);
+            }
+            single.push((open.access, futures));
         }
+        Ahead { past, quiet, single }
     }
-    counted
+
+    /// What may happen at this access or later.
+    fn from(&self, access: u32) -> Futures {
+        let later = self.single.iter().filter(|(at, _)| *at >= access);
+        later.fold(self.quiet, |sum, (_, futures)| Futures {
+            same: sum.same + futures.same,
+            all: sum.all + futures.all,
+        })
+    }
 }
 
 /// What the engine took from the accesses of a site, by its own report.

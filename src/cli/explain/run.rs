@@ -7,8 +7,8 @@ use softdock::case::Case;
 use softdock::story::{Futures, Step, Story, tell};
 
 use super::words;
-use crate::cli::Exit;
 use crate::cli::output::{self, BAD, FAINT, STRONG, styled};
+use crate::cli::{Exit, usage};
 
 pub(super) fn explain(path: &Path, scenarios: &Path) -> Exit {
     let told = Case::read(path, scenarios).and_then(|case| {
@@ -17,10 +17,7 @@ pub(super) fn explain(path: &Path, scenarios: &Path) -> Exit {
     });
     let (case, story) = match told {
         Ok(told) => told,
-        Err(mistake) => {
-            output::message(&mistake.to_string());
-            return Exit::Usage;
-        }
+        Err(mistake) => return usage(&mistake.to_string()),
     };
     output::result(&text(&case, &story));
     Exit::AsAsked
@@ -70,16 +67,16 @@ fn decided(story: &Story) -> String {
     let all = story.steps.iter().find_map(|step| step.futures).unwrap_or_default();
     let beginning = format!(
         "\"Same end\" is the share of all futures before an access that end as this run did: the \
-         quiet one, and each with one honest or silent fault at this access or a later one. At \
-         first it was {} of {}.",
+         quiet one, and each with one honest or silent fault at this access or a later one, as \
+         `softdock sweep` tries them. At first it was {} of {}.",
         all.same, all.all
     );
     let turned = story.turned.map(|access| format!(" It rose most at access {access}."));
     let turned = turned.unwrap_or_default();
     match story.decided {
         Some(access) => format!(
-            "{beginning}{turned} It was decided at access {access}: nothing that could still \
-             happen afterwards would have changed the ending."
+            "{beginning}{turned} It was decided at access {access}: no single fault afterwards \
+             would have changed the ending."
         ),
         None => format!("{beginning} It was decided from the beginning."),
     }
