@@ -32,7 +32,6 @@ enum Event {
 /// little more than copying.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
-    is_on: bool,
     events: Vec<Event>,
     /// What was read, end to end.
     bytes: Vec<u8>,
@@ -95,44 +94,35 @@ pub struct Consent {
 }
 
 impl Log {
-    /// The same log, empty, and recording from now on.
+    /// The same log, empty.
     #[must_use]
     pub fn anew(mut self) -> Log {
-        self.is_on = true;
         self.events.clear();
         self.bytes.clear();
         self
     }
 
-    fn push(&mut self, event: Event) {
-        if self.is_on {
-            self.events.push(event);
-        }
-    }
-
     pub(crate) fn read(&mut self, at: Address, bytes: &[u8]) {
         let bytes = &bytes[..bytes.len().min(LOGGED_MAX)];
-        if self.is_on {
-            let start = self.bytes.len();
-            self.bytes.extend_from_slice(bytes);
-            self.push(Event::Read { at, start, len: bytes.len() });
-        }
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        self.events.push(Event::Read { at, start, len: bytes.len() });
     }
 
     pub(crate) fn wrote(&mut self, at: Address) {
-        self.push(Event::Wrote { at });
+        self.events.push(Event::Wrote { at });
     }
 
     pub(crate) fn is_thread(&mut self, native: u64) {
-        self.push(Event::IsThread(native));
+        self.events.push(Event::IsThread(native));
     }
 
     pub(crate) fn identity(&mut self, identity: Identity) {
-        self.push(Event::Identity(identity));
+        self.events.push(Event::Identity(identity));
     }
 
     /// What a success in this thread of this process rests on and was not seen; `None` where
-    /// nothing was recorded.
+    /// nothing was written, or the interpreter of the thread is gone.
     #[must_use]
     pub fn missing(
         &self,
@@ -141,7 +131,7 @@ impl Log {
         script: &[u8],
         consent: Consent,
     ) -> Option<Vec<Missing>> {
-        let events = self.is_on.then_some(self.events.as_slice())?;
+        let events = self.events.as_slice();
         let home = process.interpreter(thread.interpreter)?;
         let is_write = |event: &Event| matches!(event, Event::Wrote { .. });
         let first = events.iter().position(is_write)?;

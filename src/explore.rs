@@ -1,5 +1,6 @@
 //! Every interleaving of what the target may do by itself with the accesses of the engine, and the
-//! product of all that with every single fault.
+//! product of all that with every single fault. In the product a read stops short after one byte,
+//! half of them or all but one, where a [`crate::sweep`] tries every byte; the certificate says so.
 //!
 //! A scenario's `moves` say what may happen; the engine is the real one. States that were left
 //! before are not entered again (see [`Exhaustive`]), and the runs that this saves are counted all
@@ -26,21 +27,27 @@ pub struct Exploration {
     pub scenario: String,
     /// At most so many faults in a run.
     pub faults: u32,
-    /// How many different runs there are, and how many of them break a promise that nobody could
-    /// have kept, or that the engine could.
-    pub schedules: u64,
-    /// Those that break a promise.
-    pub broken: u64,
+    /// How many different runs there are.
+    pub ways: Ways,
     /// Different states of world and engine.
     pub states: u64,
     /// Runs that were cut short at a state that was left before.
     pub cut: u64,
-    /// Runs when every schedule was gone through by itself, where they were few enough.
-    pub one_by_one: Option<u64>,
+    /// The same, counted by going through every one by itself, where they were few enough.
+    pub one_by_one: Option<Ways>,
     /// Whether everything was gone through.
     pub complete: bool,
     /// What came out of the runs that were not cut.
     pub tally: Tally,
+}
+
+/// Different runs, each told from every other by what happens when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ways {
+    /// All of them.
+    pub all: u64,
+    /// Those that break a promise, whoever is to blame.
+    pub broken: u64,
 }
 
 /// What is to be explored.
@@ -63,10 +70,10 @@ impl Explore<'_> {
         goes_on: &dyn Fn() -> bool,
     ) -> Exploration {
         let mut exploration = self.explore(stage, !self.unpruned, found, goes_on);
-        let is_small = u128::from(exploration.schedules) <= ONE_BY_ONE_MAX;
+        let is_small = u128::from(exploration.ways.all) <= ONE_BY_ONE_MAX;
         if exploration.complete && is_small && !self.unpruned {
             let again = self.explore(stage, false, &|_| {}, goes_on);
-            exploration.one_by_one = Some(again.schedules);
+            exploration.one_by_one = Some(again.ways);
             exploration.complete &= again.complete;
         }
         exploration
@@ -111,8 +118,10 @@ impl Explore<'_> {
         Exploration {
             scenario: self.name.into(),
             faults: self.faults,
-            schedules: u64::try_from(futures.all).unwrap_or(u64::MAX),
-            broken: u64::try_from(futures.wrong).unwrap_or(u64::MAX),
+            ways: Ways {
+                all: u64::try_from(futures.all).unwrap_or(u64::MAX),
+                broken: u64::try_from(futures.wrong).unwrap_or(u64::MAX),
+            },
             states: chooser.states(),
             cut: chooser.cut(),
             one_by_one: None,
@@ -132,20 +141,21 @@ impl Exploration {
     /// Whether the two ways of counting agree, where both were gone.
     #[must_use]
     pub fn agrees(&self) -> bool {
-        self.one_by_one.is_none_or(|runs| runs == self.schedules)
+        self.one_by_one.is_none_or(|ways| ways == self.ways)
     }
 }
 
 impl fmt::Display for Exploration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Exploration { scenario, faults, schedules, states, cut, tally, .. } = self;
+        let Exploration { scenario, faults, ways, states, cut, tally, .. } = self;
+        let Ways { all, broken } = ways;
         let with = if *faults > 0 { ", each with every single fault" } else { "" };
         writeln!(f, "certificate of {scenario}")?;
-        writeln!(f, "  interleavings   {schedules} in all{with}")?;
+        writeln!(f, "  interleavings   {all} in all{with}; {broken} of them break a promise")?;
         write!(f, "  gone through    {} runs over {states} states, {cut} more cut", tally.runs)?;
         match self.one_by_one {
-            Some(runs) if self.agrees() => writeln!(f, "; {runs} one by one: the same")?,
-            Some(runs) => writeln!(f, "; {runs} ONE BY ONE")?,
+            Some(_) if self.agrees() => writeln!(f, "; one by one: the same numbers")?,
+            Some(Ways { all, broken }) => writeln!(f, "; ONE BY ONE {all}, {broken} BROKEN")?,
             None => writeln!(f)?,
         }
         if *faults > 0 {

@@ -9,7 +9,7 @@
 //! | [`choice`] | what a run leaves open, and who decides it |
 //! | [`world`] | a fake process, faults, moves: what the engine sees |
 //! | [`oracle`] | the truth, and what must never happen |
-//! | [`sweep`] | the fault space of a scenario, completely |
+//! | [`sweep`] | the fault space of a scenario, and what was gone through |
 //! | [`explore`] | every interleaving of the target's moves |
 //! | [`blame`] | whether anybody could have known better |
 //! | [`finding`] | a run that should not be, kept |

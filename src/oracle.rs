@@ -130,6 +130,12 @@ fn holds(process: &Process, at: Address, path: &[u8]) -> bool {
     path.chunks(64).all(&mut is_next) && is_next(&[0])
 }
 
+/// Whether it promises that the script runs. The engine has its own word for that, which is not
+/// taken here.
+const fn is_success(report: &Report) -> bool {
+    matches!(report.outcome, Outcome::Armed | Outcome::ArmedNoBit | Outcome::Consumed)
+}
+
 /// Watches the writes as they land.
 #[derive(Clone, Debug)]
 pub struct Watch<'s> {
@@ -286,8 +292,7 @@ impl<'s> Watch<'s> {
         if self.is_dead {
             return broken;
         }
-        let success =
-            matches!(report.outcome, Outcome::Armed | Outcome::ArmedNoBit | Outcome::Consumed);
+        let success = is_success(report);
         if success {
             self.judge_success(process, report).into_iter().for_each(&mut breaks);
         } else if self.is_silent_about(report) && self.will_run(process) {
@@ -330,9 +335,7 @@ impl<'s> Watch<'s> {
         consent: Consent,
         access: u32,
     ) -> Vec<Broken> {
-        let success =
-            matches!(report.outcome, Outcome::Armed | Outcome::ArmedNoBit | Outcome::Consumed);
-        let live = self.written.and_then(|key| process.thread(key)).filter(|_| success);
+        let live = self.written.and_then(|key| process.thread(key)).filter(|_| is_success(report));
         let missing = live.and_then(|live| log.missing(process, &live, self.script, consent));
         let broken = |fact| Broken { access, what: Violation::Unseen(fact) };
         missing.unwrap_or_default().into_iter().map(broken).collect()

@@ -2,9 +2,9 @@
 //! made into scenarios.
 //!
 //! `corpus sync` writes the seeds into `fuzz/corpus/<target>/`; what a fuzzer has found there
-//! stays.
-//! `corpus triage` replays each file of `fuzz/artifacts/<target>/` and writes, for each violation,
-//! the smallest scenario that shows it beside them. It fails if any input is still wrong.
+//! stays. `corpus triage` replays each file of `fuzz/artifacts/<target>/` and writes, for each
+//! violation, the smallest scenario that shows it beside them. It fails if any input is still
+//! wrong.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -209,8 +209,10 @@ fn keep(folder: &Path, what: &str, crash: Crash) -> io::Result<PathBuf> {
 }
 
 fn told(what: &str, attach: Attach) -> String {
-    let shrunk = catch_unwind(|| shrink(&attach)).ok().flatten();
-    let attach = shrunk.map_or(attach, |shrunk| shrunk.scenario);
+    if let Some(shrunk) = catch_unwind(|| shrink(&attach)).ok().flatten() {
+        return shrunk.file("a fuzzer");
+    }
+    // The engine panics on it, as the search for something smaller does.
     let comment: Vec<String> = what.lines().map(|line| format!("// {line}\n")).collect();
     comment.concat() + &scenario::write(&Scenario::Attach(Box::new(attach)))
 }

@@ -3,7 +3,7 @@
 
 use softdock::blame::{Blame, blame};
 use softdock::run::{Run, Stage};
-use softdock::scenario::{Attach, Fault, FaultKind};
+use softdock::scenario::Attach;
 use softdock::trace::Trace;
 
 use crate::crash::{Crash, attempting};
@@ -29,10 +29,4 @@ pub fn judge(scenario: &Attach, run: &Run, calmly: impl FnMut(u32) -> Run) -> Re
         return Ok(());
     }
     Err(Crash::of_run(scenario, run))
-}
-
-/// Whether one read, or answer, is not the truth. Two of them together can fool anybody.
-#[must_use]
-pub fn is_lie(fault: &Fault) -> bool {
-    matches!(fault.kind, FaultKind::FlipBit(_) | FaultKind::LieWord(..) | FaultKind::LieAnswer)
 }

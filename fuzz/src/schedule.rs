@@ -15,7 +15,7 @@ use softdock::scenario::{Attach, Scenario};
 use softdock::trace::Trace;
 
 use crate::crash::{Crash, attempting};
-use crate::judge::{is_lie, judge};
+use crate::judge::judge;
 
 /// Scenarios that the bytes play with: each way to attach, each move that a target can make.
 macro_rules! plays {
@@ -53,7 +53,7 @@ pub fn check(input: &[u8]) -> Result<(), Crash> {
             Stage::new(scenario).unwrap_or_else(|error| panic!("{}", error.message))
         });
         // A scenario that lies itself gets no lie of ours.
-        if *mode & 1 == 1 && !scenario.faults.iter().any(is_lie) {
+        if *mode & 1 == 1 && !scenario.lies() {
             one_lie(scenario, stage, choices)
         } else {
             anything_else(scenario, stage, choices)

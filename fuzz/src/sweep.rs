@@ -18,7 +18,7 @@ use softdock::scenario::{Actor, Attach, FaultKind, Scenario};
 use softdock::trace::Trace;
 
 use crate::crash::{Crash, attempting};
-use crate::judge::{is_lie, judge};
+use crate::judge::judge;
 
 /// Bytes of an input.
 const INPUT_MAX: usize = 4096;
@@ -94,7 +94,7 @@ fn is_fair(scenario: &Attach) -> bool {
     let Attach { process, damage, config, variables, .. } = scenario;
     let files_lie = matches!(process.image, Image::Differing(_));
     let consents = config.allow_unproven || variables.values().any(|value| value == "1");
-    let lies = scenario.faults.iter().any(is_lie) || !damage.is_empty() && (files_lie || consents);
+    let lies = scenario.lies() || !damage.is_empty() && (files_lie || consents);
     !lies && !has_twin(scenario)
 }
 

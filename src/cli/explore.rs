@@ -13,14 +13,15 @@ use softdock::scenario::{Attach, Mistake, Scenario};
 use softdock::sweep::Tally;
 
 use super::progress::Progress;
-use super::{Exit, Format, output};
+use super::{Exit, Format, output, usage};
 
 /// Let the target do what it may at every possible moment, and certify what came out.
 ///
 /// The moves that a scenario lists in `moves` are made before, between and after all accesses of
 /// the engine, in every possible way. States that were left before are not entered again; small
 /// cases are gone through one by one as well, and must come to the same. A promise that was broken
-/// although no reader could have known better is excused, counted, and named.
+/// although no reader could have known better is excused, counted, and named. With --faults 1 a
+/// read stops short after one byte, half of them, or all but one; `sweep` tries every byte.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -103,18 +104,13 @@ fn explore_one(entry: &Entry, args: &Args, progress: &Progress) -> Result<Explor
     Ok(exploration)
 }
 
-fn usage(message: &str) -> Exit {
-    output::message(message);
-    Exit::Usage
-}
-
 fn conclude(explorations: &[Exploration], args: &Args) -> Exit {
     let mut total = Tally::default();
-    let (mut schedules, mut bad) = (0, 0);
+    let (mut interleavings, mut bad) = (0, 0);
     for exploration in explorations {
         let is_clean = exploration.is_clean();
         bad += usize::from(!is_clean);
-        schedules += exploration.schedules;
+        interleavings += exploration.ways.all;
         total += &exploration.tally;
         match args.format {
             Format::Json => {
@@ -126,11 +122,14 @@ fn conclude(explorations: &[Exploration], args: &Args) -> Exit {
         }
     }
     let scenarios = explorations.len();
-    let text = format!(
-        "{scenarios} scenarios: {schedules} interleavings by {} runs; {}",
+    let mut text = format!(
+        "{scenarios} scenarios: {interleavings} interleavings by {} runs; {}",
         total.runs,
         total.verdict()
     );
+    if args.faults > 0 {
+        text.push_str("\n  bound: reads stop short after 1 byte, half, or all but one");
+    }
     match args.format {
         Format::Text => output::result(&format!("{text}\n{}", windows(&total))),
         Format::Json => output::message(&text),
@@ -139,15 +138,12 @@ fn conclude(explorations: &[Exploration], args: &Args) -> Exit {
 }
 
 fn line(exploration: &Exploration) -> String {
-    let Exploration { scenario, schedules, tally, .. } = exploration;
-    let verdict = match (tally.findings, exploration.is_clean()) {
-        (0, true) => output::styled(output::GOOD, "clean"),
-        (0, false) => output::styled(output::WARN, "incomplete"),
-        (count, _) => output::styled(output::BAD, format!("{count} findings")),
-    };
-    let excused: u64 = tally.excused.values().sum();
-    let excused = if excused > 0 { format!(", {excused} excused") } else { String::new() };
-    format!("{scenario:<48} {schedules:>12} {verdict}{excused}")
+    let Exploration { scenario, ways, tally, complete, .. } = exploration;
+    let line = output::tallied(scenario, ways.all, tally, *complete);
+    match exploration.agrees() {
+        true => line,
+        false => line + &output::styled(output::BAD, ", COUNTED OTHERWISE one by one"),
+    }
 }
 
 /// What was excused, and why.

@@ -76,6 +76,12 @@ pub(crate) enum Exit {
     Nondeterministic,
 }
 
+/// Something is wrong with what was asked for.
+pub(crate) fn usage(message: &str) -> Exit {
+    output::message(message);
+    Exit::Usage
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(match exit {

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
-use super::{Exit, output};
+use super::{Exit, output, usage};
 
 /// Write a commented scenario to start from.
 ///
@@ -107,13 +107,9 @@ pub(crate) fn run(args: &Args) -> Exit {
             Exit::AsAsked
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            output::message(&format!("softdock: {} exists: choose another name", path.display()));
-            Exit::Usage
+            usage(&format!("softdock: {} exists: choose another name", path.display()))
         }
-        Err(error) => {
-            output::message(&format!("softdock: cannot write {}: {error}", path.display()));
-            Exit::Usage
-        }
+        Err(error) => usage(&format!("softdock: cannot write {}: {error}", path.display())),
     }
 }
 

@@ -8,6 +8,7 @@ use std::io::{ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use softdock::sweep::Tally;
 
 pub(crate) const STRONG: Style = Style::new().bold();
 pub(crate) const FAINT: Style = Style::new().dimmed();
@@ -38,6 +39,20 @@ pub(crate) fn json(line: &impl Serialize) {
         Ok(line) => result(&line),
         Err(error) => message(&format!("softdock: cannot write JSON: {error}")),
     }
+}
+
+/// A line of a sweep or an exploration: how many cases there are, and what came out.
+pub(crate) fn tallied(name: &str, cases: u64, tally: &Tally, is_complete: bool) -> String {
+    let verdict = match (tally.findings, is_complete) {
+        (0, true) => styled(GOOD, "clean"),
+        (0, false) => styled(WARN, "incomplete"),
+        (count, _) => styled(BAD, format!("{count} findings")),
+    };
+    let excused = match tally.excused.values().sum::<u64>() {
+        0 => String::new(),
+        excused => format!(", {excused} excused"),
+    };
+    format!("{name:<48} {cases:>12} {verdict}{excused}")
 }
 
 /// Prints a message, if it is one. Where nobody hears it, nothing can be done.

@@ -8,7 +8,7 @@ use softdock::run::Run;
 use softdock::scenario::Mistake;
 use softdock::trace::Trace;
 
-use super::{Exit, output};
+use super::{Exit, output, usage};
 
 /// Run a finding once more, access by access.
 ///
@@ -37,10 +37,7 @@ pub(crate) fn replay(args: &Args) -> Exit {
     });
     let (case, (run, again)) = match runs {
         Ok(runs) => runs,
-        Err(mistake) => {
-            output::message(&mistake.to_string());
-            return Exit::Usage;
-        }
+        Err(mistake) => return usage(&mistake.to_string()),
     };
     output::result(&format!("{}{}", run.trace, run.report.summary()));
     if run != again {

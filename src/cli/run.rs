@@ -12,7 +12,7 @@ use softdock::run::Run;
 use softdock::scenario::Mistake;
 use softdock::trace::Trace;
 
-use super::{Exit, output};
+use super::{Exit, output, usage};
 
 /// Run scenarios in the virtual world, one line each.
 ///
@@ -76,11 +76,6 @@ pub(crate) fn run(args: &Args) -> Exit {
         }
     }
     tally.conclude()
-}
-
-fn usage(message: &str) -> Exit {
-    output::message(message);
-    Exit::Usage
 }
 
 /// Runs it quietly; only a run that is to be shown is run once more with a trace, which is the

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use softdock::case::Case;
 use softdock::shrink::shrink;
 
-use super::{Exit, output};
+use super::{Exit, output, usage};
 
 /// Find the smallest scenario that breaks the same promise, ready to commit.
 ///
@@ -61,9 +61,4 @@ pub(crate) fn run(args: &Args) -> Exit {
         parts.trim_end()
     ));
     Exit::AsAsked
-}
-
-fn usage(message: &str) -> Exit {
-    output::message(message);
-    Exit::Usage
 }

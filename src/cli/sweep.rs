@@ -1,5 +1,5 @@
-//! `softdock sweep` and `softdock merge`: the fault space of scenarios, completely, and its
-//! certificates. What is proved is told by the library; this is how it is asked for and shown.
+//! `softdock sweep` and `softdock merge`: the fault space of scenarios, and its certificates. What
+//! is proved is told by the library; this is how it is asked for and shown.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use softdock::corpus::{self, Entry};
 use softdock::finding::Finding;
 use softdock::report::Line;
 use softdock::scenario::{Mistake, Scenario};
-use softdock::sweep::{Certificate, DEPTH_MAX, Job, Proof, Sweep, Tally, Watcher, recount};
+use softdock::sweep::{Bound, Certificate, DEPTH_MAX, Job, Proof, Sweep, Tally, Watcher, recount};
 
 use super::progress::Progress;
-use super::{Exit, Format, output};
+use super::{Exit, Format, output, usage};
 
 /// Try every fault at every access of scenarios, and certify what came out.
 ///
@@ -20,7 +20,8 @@ use super::{Exit, Format, output};
 /// after every byte; landed but reported failed; lost; torn at every byte. Then every pair of
 /// these, with --depth 2. With --lies every bit and every word of everything that is read is wrong
 /// once. Last, the target runs, or the attacher dies, in the middle of every write. Each run is the
-/// real engine, judged by an oracle that knows the truth.
+/// real engine, judged by an oracle that knows the truth. What is left out where a scenario moves
+/// very much, and which pairs are told by others, is named as a bound of the certificate.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -145,11 +146,6 @@ fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn usage(message: &str) -> Exit {
-    output::message(message);
-    Exit::Usage
-}
-
 /// Shows how far it has come, and saves findings at once.
 struct Watch<'j> {
     progress: Progress,
@@ -190,7 +186,7 @@ fn conclude(proof: &Proof, folder: &std::path::Path, format: Format) -> Exit {
         let tally = certificate.tally();
         let recounted = recount(certificate);
         incomplete += usize::from(!certificate.is_complete());
-        covered += certificate.parts.iter().map(|part| part.covered).sum::<u64>();
+        covered += certificate.covered();
         match format {
             Format::Json => output::json(&Line::new(
                 "sweep",
@@ -204,7 +200,10 @@ fn conclude(proof: &Proof, folder: &std::path::Path, format: Format) -> Exit {
             Format::Text if proof.certificates.len() == 1 => {
                 output::result(&certificate.to_string())
             }
-            Format::Text => output::result(&line(certificate, &tally)),
+            Format::Text => {
+                let (name, is_complete) = (&certificate.scenario, certificate.is_complete());
+                output::result(&output::tallied(name, certificate.covered(), &tally, is_complete));
+            }
         }
         total += &tally;
         wrong.extend(recounted);
@@ -215,19 +214,6 @@ fn conclude(proof: &Proof, folder: &std::path::Path, format: Format) -> Exit {
     }
     wrong.iter().for_each(|wrong| output::message(&format!("softdock: RECOUNT: {wrong}")));
     tell(proof, &total, covered, incomplete, wrong.len(), format)
-}
-
-fn line(certificate: &Certificate, tally: &Tally) -> String {
-    let Certificate { scenario, .. } = certificate;
-    let covered: u64 = certificate.parts.iter().map(|part| part.covered).sum();
-    let verdict = match (tally.findings, certificate.is_complete()) {
-        (0, true) => output::styled(output::GOOD, "clean"),
-        (0, false) => output::styled(output::WARN, "incomplete"),
-        (count, _) => output::styled(output::BAD, format!("{count} findings")),
-    };
-    let excused: u64 = tally.excused.values().sum();
-    let excused = if excused > 0 { format!(", {excused} excused") } else { String::new() };
-    format!("{scenario:<48} {covered:>12} {verdict}{excused}")
 }
 
 fn tell(
@@ -250,6 +236,13 @@ fn tell(
     );
     if incomplete > 0 {
         text.push_str(&format!("; {incomplete} scenarios are incomplete"));
+    }
+    for bound in Bound::ALL {
+        let bounded = certificates.iter().filter(|certificate| certificate.bounds.contains(&bound));
+        match bounded.count() {
+            0 => {}
+            count => text.push_str(&format!("\n  bound, in {count}: {bound}")),
+        }
     }
     match format {
         Format::Text => output::result(&text),

@@ -130,6 +130,14 @@ pub enum FaultKind {
     Move(Actor),
 }
 
+impl FaultKind {
+    /// Whether one read, or answer, is not the truth. Two of them together can fool anybody.
+    #[must_use]
+    pub const fn is_lie(&self) -> bool {
+        matches!(self, FaultKind::FlipBit(_) | FaultKind::LieWord(..) | FaultKind::LieAnswer)
+    }
+}
+
 /// What the target, or somebody else, does.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Actor {

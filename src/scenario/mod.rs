@@ -74,6 +74,14 @@ pub struct Attach {
     pub expect: Expect,
 }
 
+impl Attach {
+    /// Whether one of its faults is a lie.
+    #[must_use]
+    pub fn lies(&self) -> bool {
+        self.faults.iter().any(|fault| fault.kind.is_lie())
+    }
+}
+
 /// The script, where a scenario names none.
 pub const DEFAULT_SCRIPT: &str = "/tmp/attach.py";
 

@@ -8,8 +8,9 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 use softdock_attach::Outcome;
 
+use super::Bound;
 use crate::blame::Window;
-use crate::choice::{DENSE, DENSE_MAX, Shape};
+use crate::choice::Shape;
 use crate::run::Run;
 
 /// A part of the space.
@@ -62,17 +63,7 @@ pub struct Totals {
     pub questions: u64,
 }
 
-/// A quiet run that moves more bytes than these takes a hundred times as long as others: only
-/// single faults are tried then.
-const HEAVY_BYTES: u64 = 128 * 1024;
-
 impl Totals {
-    /// Whether these are too many bytes to be gone through at depth, or bit by bit.
-    #[must_use]
-    pub const fn is_heavy(&self) -> bool {
-        self.read_bytes > HEAVY_BYTES
-    }
-
     /// One access, so many times.
     #[must_use]
     pub fn of(shape: Shape, times: u64) -> Totals {
@@ -254,6 +245,8 @@ pub struct Certificate {
     pub quiet: Totals,
     /// How many values a lie puts in the place of a word.
     pub words: u64,
+    /// What is left out.
+    pub bounds: Vec<Bound>,
     /// How many pieces of work there are, each the faults at one access of the quiet run.
     pub pieces: u64,
     /// How many of them are done: all, unless it was interrupted or is one shard of several.
@@ -267,6 +260,12 @@ impl Certificate {
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.pieces == self.done
+    }
+
+    /// How many cases there are in all parts.
+    #[must_use]
+    pub fn covered(&self) -> u64 {
+        self.parts.iter().map(|part| part.covered).sum()
     }
 
     /// All parts together.
@@ -300,16 +299,8 @@ impl fmt::Display for Certificate {
              {questions} questions",
             reads + images + writes + questions,
         )?;
-        if self.quiet.spots < read_bytes + image_bytes {
-            writeln!(
-                f,
-                "  bound           of reads of more than {DENSE_MAX} bytes the first {DENSE} are \
-                 cases, then one byte in {DENSE}"
-            )?;
-        }
-        if self.quiet.is_heavy() {
-            let why = "only single faults and crashes";
-            writeln!(f, "  bound           {why}: it moves more than {HEAVY_BYTES} bytes")?;
+        for bound in &self.bounds {
+            writeln!(f, "  bound           {bound}")?;
         }
         for part in &self.parts {
             part.fmt(f)?;

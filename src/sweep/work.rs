@@ -7,11 +7,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::certificate::{Certificate, Part, PartKind, Totals};
-use super::{DEPTH_MAX, Plan, Sweeper, menu, open_after};
+use super::{Bound, DEPTH_MAX, Plan, Sweeper, menu, open_after};
 use crate::choice::{Open, Schedule};
 use crate::finding::Finding;
 use crate::run::Stage;
-use crate::scenario::{Attach, Fault, FaultKind};
+use crate::scenario::Attach;
 
 /// A scenario to be swept, by name.
 #[derive(Clone, Copy, Debug)]
@@ -57,11 +57,11 @@ struct Piece {
 
 impl Sweep {
     /// The parts that a scenario is swept in.
-    fn parts(&self, scenario: &Attach, quiet: &Totals) -> Vec<PartKind> {
-        let depth = if quiet.is_heavy() { 1 } else { self.depth.min(DEPTH_MAX) };
+    fn parts(&self, bounds: &[Bound]) -> Vec<PartKind> {
+        let is_bulk = bounds.contains(&Bound::Bulk);
+        let depth = if is_bulk { 1 } else { self.depth.min(DEPTH_MAX) };
         let mut parts: Vec<PartKind> = (1..=depth).map(PartKind::Faults).collect();
-        // One lie is survived; a scenario that has one already would have two.
-        if self.lies && !quiet.is_heavy() && !scenario.faults.iter().any(is_lie) {
+        if self.lies && !is_bulk && !bounds.contains(&Bound::OwnLie) {
             parts.push(PartKind::Lies);
         }
         parts.push(PartKind::Crashes);
@@ -86,13 +86,15 @@ impl Sweep {
             let open = open.unwrap_or_default();
             let mut quiet = Totals::default();
             open.iter().for_each(|open| quiet += Totals::of(open.shape, 1));
-            let kinds = self.parts(scenario, &quiet);
+            let bounds = Bound::of(self, scenario, &quiet);
+            let kinds = self.parts(&bounds);
             let each = |&open| kinds.iter().map(move |&kind| Piece { job, kind, open });
             pieces.extend(open.iter().flat_map(each));
             certificates.push(Certificate {
                 scenario: (*name).into(),
                 quiet,
                 words: 2 + pointers(scenario).len() as u64,
+                bounds,
                 pieces: (open.len() * kinds.len()) as u64,
                 done: 0,
                 parts: kinds.into_iter().map(Part::new).collect(),
@@ -202,10 +204,6 @@ fn panicked(name: &str, piece: &Piece) -> Finding {
         broken: vec![format!("a panic among the {kind} at access {}", open.access)],
         summary: String::new(),
     }
-}
-
-fn is_lie(fault: &Fault) -> bool {
-    matches!(fault.kind, FaultKind::FlipBit(_) | FaultKind::LieWord(..) | FaultKind::LieAnswer)
 }
 
 /// Plausible pointers: where something of the same kind is, or was.

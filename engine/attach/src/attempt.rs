@@ -126,7 +126,7 @@ impl<'a, H: Host> Attempt<'a, H> {
     }
 
     /// What two looks at the target in a row agree on, the `first` of which was taken already: no
-    /// single wrong or failed look decides.
+    /// single wrong or failed look decides. Where no two ever agree, the last one counts.
     pub(crate) fn agreed<T: PartialEq>(
         &mut self,
         first: T,

@@ -10,7 +10,7 @@ use softdock::scenario::names::nearest;
 use softdock_attach::{Reason, Site};
 
 use super::output::{self, FAINT, STRONG, styled};
-use super::{EXIT_CODES, Exit};
+use super::{EXIT_CODES, Exit, usage};
 use words::{GROUPS, Word};
 
 /// Say what a word in softdock's output means, or tell a run access by access.
@@ -49,8 +49,7 @@ pub(crate) fn run(args: &Args) -> Exit {
     }
     let found = look_up(name);
     if found.is_empty() {
-        output::message(&unknown(name));
-        return Exit::Usage;
+        return usage(&unknown(name));
     }
     output::result(&found.join("\n\n"));
     Exit::AsAsked
