@@ -32,9 +32,27 @@ enum Event {
 /// little more than copying.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
+    /// The words that say where to write: where each lies, and what it truly says.
+    words: Vec<(Address, u64)>,
     events: Vec<Event>,
     /// What was read, end to end.
     bytes: Vec<u8>,
+}
+
+/// The words of the table that a write rests on.
+const WHERE_TO_WRITE: [&str; 5] = [
+    "debugger_support.eval_breaker",
+    "debugger_support.remote_debugger_support",
+    "debugger_support.debugger_pending_call",
+    "debugger_support.debugger_script_path",
+    "debugger_support.debugger_script_path_size",
+];
+
+/// Where a log ends, at first at its beginning.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LogEnd {
+    events: usize,
+    bytes: usize,
 }
 
 /// Bytes of one read that are kept: no field that a fact is about lies further from the start of
@@ -94,11 +112,27 @@ pub struct Consent {
 }
 
 impl Log {
-    /// The same log, empty.
+    /// An empty log of what is shown of this process.
     #[must_use]
-    pub fn anew(mut self) -> Log {
-        self.events.clear();
-        self.bytes.clear();
+    pub fn new(process: &Process) -> Log {
+        let word = |name: &&str| {
+            let at = process.word_at(name)?;
+            Some((at, process.table().value(name)?))
+        };
+        let words = WHERE_TO_WRITE.iter().filter_map(word).collect();
+        Log { words, ..Log::default() }
+    }
+
+    /// How far it goes.
+    pub(crate) fn end(&self) -> LogEnd {
+        LogEnd { events: self.events.len(), bytes: self.bytes.len() }
+    }
+
+    /// The same log up to there.
+    #[must_use]
+    pub(crate) fn up_to(mut self, end: LogEnd) -> Log {
+        self.events.truncate(end.events);
+        self.bytes.truncate(end.bytes);
         self
     }
 
@@ -139,7 +173,7 @@ impl Log {
         let (before, after) = (self.seen(..first), self.seen(last + 1..));
         let facts = [
             (Missing::Table, table(before, process)),
-            (Missing::Offsets, offsets(before, process)),
+            (Missing::Offsets, self.offsets(before)),
             (Missing::Running, running(before, process)),
             (Missing::Policy, consent.policy || policy(before, process, home)),
             (Missing::Link, consent.link || link(before, process, home, thread)),
@@ -156,6 +190,12 @@ impl Log {
 impl Log {
     fn seen(&self, range: impl SliceIndex<[Event], Output = [Event]>) -> Seen<'_> {
         Seen { events: &self.events[range], bytes: &self.bytes }
+    }
+
+    /// Whoever writes must have read where to.
+    fn offsets(&self, seen: Seen<'_>) -> bool {
+        let told = |(at, value): &(Address, u64)| seen.word(Some(*at)) == Some(*value);
+        self.words.len() == WHERE_TO_WRITE.len() && self.words.iter().all(told)
     }
 
     /// Between writing the path and setting the flag it was read back.
@@ -217,17 +257,6 @@ fn table(seen: Seen<'_>, process: &Process) -> bool {
     cookie && version.is_some_and(|version| version >= (3, 14))
 }
 
-/// Whoever writes must have read where to.
-fn offsets(seen: Seen<'_>, process: &Process) -> bool {
-    let words = ["eval_breaker", "remote_debugger_support", "debugger_pending_call"];
-    let more = ["debugger_script_path", "debugger_script_path_size"];
-    words.iter().chain(&more).all(|word| {
-        let word = format!("debugger_support.{word}");
-        let told = seen.word(process.word_at(&word));
-        told.is_some() && told == process.table().value(&word)
-    })
-}
-
 fn running(seen: Seen<'_>, process: &Process) -> bool {
     let finalizing = process.field_at(process.runtime(), "runtime_state.finalizing");
     seen.word(finalizing) == Some(0)
@@ -250,12 +279,13 @@ fn link(seen: Seen<'_>, process: &Process, home: LiveInterpreter, thread: &LiveT
 fn last_look(seen: Seen<'_>, process: &Process, home: LiveInterpreter, it: &LiveThread) -> bool {
     let Some(nth) = seen.events.len().checked_sub(1) else { return false };
     let last = Seen { events: &seen.events[nth..], ..seen };
-    let field = |word: &str| process.field_at(it.at, &format!("thread_state.{word}"));
+    let field = |word: &str| process.field_at(it.at, word);
     // initialized and bound, and neither unbound nor finalizing, cleared or finalized.
-    let alive = last.half(field("status")).is_some_and(|status| status & 0b1110_0111 == 0b11);
-    let native = last.half(field("native_thread_id")).map(u64::from);
+    let alive =
+        last.half(field("thread_state.status")).is_some_and(|status| status & 0b1110_0111 == 0b11);
+    let native = last.half(field("thread_state.native_thread_id")).map(u64::from);
     alive
-        && last.word(field("interp")) == Some(home.at.get())
+        && last.word(field("thread_state.interp")) == Some(home.at.get())
         && native == Some(it.native & 0xffff_ffff)
         && last.half(Some(it.pending.at)) == Some(0)
 }

@@ -5,22 +5,22 @@
 use std::fmt;
 
 use softdock_attach::{
-    CachedThread, Config, ParseMode, Proof, Reason, Report, Request, Site, TableDigest,
+    CachedThread, Config, Host, ParseMode, Proof, Reason, Report, Request, Site, TableDigest,
     ThreadChoice, Undo,
 };
 use softdock_cpython::{MoveError, Process};
 use softdock_memory::Protection;
 use softdock_process::Address;
 
-use crate::choice::{Chooser, Menu, Quiet};
-use crate::evidence::{Consent, Log};
+use crate::choice::{Chooser, Menu, Quiet, Recorded, What};
+use crate::evidence::{Consent, Log, LogEnd};
 use crate::oracle::Broken;
 use crate::scenario::place::{InterpreterField, ThreadField};
 use crate::scenario::{
     Actor, Attach, Cache, Damage, Expect, Fault, Place, Settings, Thread as ThreadSetting,
 };
 use crate::trace::Trace;
-use crate::world::{Plot, World, key, perform};
+use crate::world::{Moment, Past, Plot, Retold, Until, World, key, perform};
 
 /// A scenario that cannot be built, and the text in the file that is most likely why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl<'s> Stage<'s> {
             do_damage(&mut process, damage)?;
         }
         process.checkpoint();
-        let (runs_before, log) = (process.runs().len(), Log::default());
+        let (runs_before, log) = (process.runs().len(), Log::new(&process));
         Ok(Stage { scenario, process, config, cached, runs_before, log })
     }
 
@@ -131,7 +131,7 @@ impl<'s> Stage<'s> {
         let plot = Plot { moves: &[], ..self.plot(None) };
         let mut run = self.play(plot, &mut Quiet, trace);
         let ran = self.process.runs().iter().skip(self.runs_before);
-        run.runs = ran.filter(|run| run.path == plot.script).count();
+        run.runs = ran.filter(|run| run.path == self.scenario.script.as_bytes()).count();
         run.mismatches.extend(compare(&self.scenario.expect, &run.report, run.runs));
         run
     }
@@ -183,11 +183,48 @@ impl<'s> Stage<'s> {
         self.play(plot, chooser, Trace::off())
     }
 
+    /// A run up to an access, with what `choices` let happen before it: [`Stage::go_on`] goes on
+    /// from there as often as one likes, as long as nothing else is run on this stage. `None`
+    /// where the run ends before.
+    pub fn up_to(
+        &mut self,
+        menu: &Menu,
+        choices: &[(u32, What, u32)],
+        access: u32,
+    ) -> Option<Moment<'s>> {
+        let plot = Plot { menu: Some(menu), ..self.plot(None) };
+        let mut chooser = Recorded::new(choices);
+        self.process.restore();
+        let past = Past::none(self.scenario.script.as_bytes(), &plot, &self.process);
+        let mut world = World::new(&mut self.process, plot, past, &mut chooser, Trace::off());
+        world.log = std::mem::take(&mut self.log).up_to(LogEnd::default());
+        let mut until = Until::new(&mut world, access);
+        drive(self.scenario, &mut until, &self.config, self.cached);
+        let moment = until.moment();
+        self.log = std::mem::take(&mut world.log);
+        moment
+    }
+
+    /// The run that goes on from a moment of this stage.
+    pub fn go_on<C: Chooser>(&mut self, from: &Moment<'s>, menu: &Menu, chooser: &mut C) -> Run {
+        self.process.return_to(&from.process);
+        let (plot, past) = (self.plot(Some(menu)), from.past.clone());
+        let mut world = World::new(&mut self.process, plot, past, chooser, Trace::off());
+        world.log = std::mem::take(&mut self.log).up_to(from.log);
+        let mut retold = Retold::new(&mut world, from);
+        let report = drive(self.scenario, &mut retold, &self.config, self.cached);
+        let run = judged(report, &mut world, &self.config);
+        self.log = std::mem::take(&mut world.log);
+        run
+    }
+
     fn play<C: Chooser>(&mut self, plot: Plot<'_>, chooser: &mut C, trace: Trace) -> Run {
         self.process.restore();
-        let mut world = World::new(&mut self.process, plot, chooser, trace);
-        world.log = std::mem::take(&mut self.log).anew();
-        let run = attempt(self.scenario, &mut world, &self.config, self.cached);
+        let past = Past::none(self.scenario.script.as_bytes(), &plot, &self.process);
+        let mut world = World::new(&mut self.process, plot, past, chooser, trace);
+        world.log = std::mem::take(&mut self.log).up_to(LogEnd::default());
+        let report = drive(self.scenario, &mut world, &self.config, self.cached);
+        let run = judged(report, &mut world, &self.config);
         self.log = std::mem::take(&mut world.log);
         run
     }
@@ -198,7 +235,6 @@ impl<'s> Stage<'s> {
     {
         let scenario = self.scenario;
         Plot {
-            script: scenario.script.as_bytes(),
             faults: &scenario.faults,
             waits: &scenario.waits,
             moves: &scenario.moves,
@@ -208,27 +244,21 @@ impl<'s> Stage<'s> {
     }
 }
 
-/// Drives the engine, and has it judged: by the oracle, who knows the truth, and where that has
-/// nothing to say about a success, by what was seen of it.
-fn attempt<C: Chooser>(
-    scenario: &Attach,
-    world: &mut World<'_, C>,
-    config: &Config,
-    cached: Option<CachedThread>,
-) -> Run {
-    let report = drive(scenario, world, config, cached);
+/// What an attempt came to, judged: by the oracle, who knows the truth, and where that has nothing
+/// to say about a success, by what was seen of it.
+fn judged<C: Chooser>(report: Report, world: &mut World<'_, '_, C>, config: &Config) -> Run {
     let (conclusions, accesses) = (world.conclusions(), world.accesses());
     let (bytes, largest) = world.bytes();
     let mismatches = if world.is_told() { unmet(world) } else { Vec::new() };
     let (happened, moves) = world.happened();
     let process = world.process();
     let moved = !moves.is_empty();
-    let mut violations = world.watch.judge(process, &report, conclusions, accesses, moved);
+    let mut violations = world.past.watch.judge(process, &report, conclusions, accesses, moved);
     // Where the target has become another one, what was seen may not be true any more.
     let is_same = !moves.iter().any(|(_, actor)| actor.changes_structure());
     if violations.is_empty() && report.outcome.is_success() && is_same {
         let (log, consent, end) = (&world.log, consent(config), accesses + 1);
-        violations = world.watch.judge_evidence(log, process, &report, consent, end);
+        violations = world.past.watch.judge_evidence(log, process, &report, consent, end);
     }
     Run {
         report,
@@ -253,22 +283,23 @@ fn consent(config: &Config) -> Consent {
     }
 }
 
-fn drive<C: Chooser>(
+/// Drives the engine.
+fn drive<H: Host>(
     scenario: &Attach,
-    world: &mut World<'_, C>,
+    host: &mut H,
     config: &Config,
     cached: Option<CachedThread>,
 ) -> Report {
     let script = scenario.script.as_bytes();
     if scenario.config.cancel {
-        softdock_attach::cancel(world, config, Some(script), cached)
+        softdock_attach::cancel(host, config, Some(script), cached)
     } else {
-        softdock_attach::attach(world, config, Request { script, cached })
+        softdock_attach::attach(host, config, Request { script, cached })
     }
 }
 
 /// What the scenario says and could not happen.
-fn unmet<C: Chooser>(world: &World<'_, C>) -> Vec<String> {
+fn unmet<C: Chooser>(world: &World<'_, '_, C>) -> Vec<String> {
     let unstruck = world
         .unstruck()
         .map(|(nth, fault)| format!("fault {} at {} never struck", nth + 1, fault.at));
@@ -359,9 +390,10 @@ fn remember(
 ) -> Result<Option<CachedThread>, Unbuildable> {
     let unbuildable = |error: &dyn fmt::Display| Unbuildable::new("cache", error);
     let script = b"/tmp/earlier.py";
-    let plot = Plot { script, faults: &[], waits: &[], moves: &[], menu: None, calm_at: None };
+    let plot = Plot { faults: &[], waits: &[], moves: &[], menu: None, calm_at: None };
     let mut quiet = Quiet;
-    let mut world = World::new(process, plot, &mut quiet, Trace::off());
+    let past = Past::none(script, &plot, process);
+    let mut world = World::new(process, plot, past, &mut quiet, Trace::off());
     let config = Config { write: true, ..config };
     let request = Request { script, cached: None };
     let report = softdock_attach::attach(&mut world, &config, request);

@@ -34,7 +34,7 @@ use crate::choice::{Chooser, Classes, Digest, Menu, Open, Prefixes, Recorded, Sh
 use crate::finding::Finding;
 use crate::run::{Run, Stage};
 use crate::scenario::{Fault, FaultKind};
-use crate::trace::Trace;
+use crate::world::Moment;
 
 /// Choices, as [`Recorded`] takes them.
 pub(crate) type Plan = Vec<(u32, What, u32)>;
@@ -127,7 +127,7 @@ struct Class {
     report: Report,
 }
 
-impl Sweeper<'_, '_> {
+impl<'s> Sweeper<'_, 's> {
     /// Every fault at this access after `plan`, each with so many more after it. This stands for
     /// `weight` such plans.
     pub(crate) fn sweep(&mut self, plan: &mut Plan, open: Open, deeper: u32, weight: u64) {
@@ -143,12 +143,13 @@ impl Sweeper<'_, '_> {
     /// same.
     fn classes(&mut self, plan: &mut Plan, open: Open) -> Vec<Class> {
         let mut classes: Vec<Class> = Vec::new();
+        let from = self.up_to(plan, open);
         for choice in 1..=self.menu.len(open.shape) {
             if !(self.goes_on)() {
                 break;
             }
             plan.push((open.access, What::Fault, choice));
-            let next = self.look(plan, open, choice);
+            let next = self.look(&from, plan, open, choice);
             plan.pop();
             match classes.last_mut() {
                 Some(same) if same.is_as(&next) => same.take_in(next),
@@ -161,22 +162,38 @@ impl Sweeper<'_, '_> {
     fn run_each(&mut self, plan: &mut Plan, open: Open, weight: u64) {
         let choices = self.menu.len(open.shape);
         self.part.add(open.shape, weight, u64::from(choices));
+        let mut from = self.up_to(plan, open);
         for choice in 1..=choices {
             if !(self.goes_on)() {
                 return;
             }
             plan.push((open.access, What::Fault, choice));
-            self.run(plan);
+            let run = self.stage.go_on(&from, self.menu, &mut Recorded::new(plan));
+            self.part.tally.count(&run);
+            let is_broken = !run.violations.is_empty();
+            if is_broken {
+                self.judge(plan, run);
+            }
             plan.pop();
+            if is_broken {
+                // Judging makes runs of its own.
+                from = self.up_to(plan, open);
+            }
         }
     }
 
-    /// What comes after this plan.
-    fn look(&mut self, plan: &Plan, open: Open, choice: u32) -> Class {
+    /// The run of this plan up to an access that it is known to come to.
+    fn up_to(&mut self, plan: &Plan, open: Open) -> Moment<'s> {
+        let moment = self.stage.up_to(self.menu, plan, open.access);
+        moment.expect("the same choices lead to the same accesses")
+    }
+
+    /// What comes after this plan, whose last choice is made at that moment.
+    fn look(&mut self, from: &Moment<'s>, plan: &Plan, open: Open, choice: u32) -> Class {
         let kind = self.menu.get(open.shape, choice);
         let is_harmless = kind.is_some_and(|(kind, _)| is_harmless(&kind, open.shape));
-        let mut noted = Noted::new(plan);
-        let run = self.stage.explore(Some(self.menu), &mut noted, Trace::off());
+        let mut noted = Noted { access: open.access - 1, ..Noted::new(plan) };
+        let run = self.stage.go_on(from, self.menu, &mut noted);
         self.part.looks += 1;
         Class {
             is_harmless,
@@ -198,15 +215,6 @@ impl Sweeper<'_, '_> {
             if len > 1 {
                 self.sweep(&mut last, *open, deeper - 1, 0);
             }
-        }
-    }
-
-    fn run(&mut self, plan: &Plan) {
-        let mut chooser = Recorded::new(plan);
-        let run = self.stage.explore(Some(self.menu), &mut chooser, Trace::off());
-        self.part.tally.count(&run);
-        if !run.violations.is_empty() {
-            self.judge(plan, run);
         }
     }
 
@@ -272,9 +280,10 @@ mod tests {
         second: Open,
     ) -> BTreeMap<String, u32> {
         let mut endings = BTreeMap::new();
+        let from = stage.up_to(menu, &[first], second.access).expect("the access");
         for choice in 1..=menu.len(second.shape) {
             let plan = [first, (second.access, What::Fault, choice)];
-            let run = stage.explore(Some(menu), &mut Recorded::new(&plan), Trace::off());
+            let run = stage.go_on(&from, menu, &mut Recorded::new(&plan));
             let Report { outcome, site, undo, left, .. } = run.report;
             let ending = format!("{outcome:?} {site:?} {undo:?} {left:?} {:?}", run.violations);
             *endings.entry(ending).or_default() += 1;

@@ -15,7 +15,7 @@ use crate::oracle::Watch;
 use crate::scenario::{Actor, FaultKind};
 use crate::trace::{Answer, Question};
 
-impl<C: Chooser> ProcessMemory for World<'_, C> {
+impl<C: Chooser> ProcessMemory for World<'_, '_, C> {
     fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
         let kind = self.strike(Shape::Read(into.len()));
         let kind = kind.as_ref();
@@ -37,7 +37,7 @@ impl<C: Chooser> ProcessMemory for World<'_, C> {
         if result.is_ok() {
             self.log.read(at, into);
         }
-        self.trace.read((self.site, kind), self.process, at, into, result);
+        self.trace.read((self.past.site, kind), self.process, at, into, result);
         result
     }
 
@@ -45,10 +45,10 @@ impl<C: Chooser> ProcessMemory for World<'_, C> {
         let kind = self.strike(Shape::Write(from.len()));
         let kind = kind.as_ref();
         if let Some(FaultKind::Killed(_)) = kind {
-            self.lasting = Some(FaultKind::Gone);
-            self.watch.attacher_dies();
+            self.past.lasting = Some(FaultKind::Gone);
+            self.past.watch.attacher_dies();
         }
-        self.watch.writes(self.process, self.accesses, at, from);
+        self.past.watch.writes(self.process, self.past.accesses, at, from);
         self.log.wrote(at);
         let (lands, reported) = landing(kind, at, from.len());
         let skip = match kind {
@@ -65,7 +65,7 @@ impl<C: Chooser> ProcessMemory for World<'_, C> {
         });
         let result = written.and(reported);
         self.show(result, &[]);
-        self.trace.wrote((self.site, kind), self.process, at, from, result);
+        self.trace.wrote((self.past.site, kind), self.process, at, from, result);
         result
     }
 }
@@ -87,7 +87,7 @@ fn lie(kind: Option<&FaultKind>, bytes: &mut [u8]) {
     }
 }
 
-impl<C: Chooser> Modules for World<'_, C> {
+impl<C: Chooser> Modules for World<'_, '_, C> {
     fn candidate(&mut self, rank: usize) -> Result<Option<&Candidate>, ErrorKind> {
         let kind = self.strike(Shape::Ask);
         let kind = kind.as_ref();
@@ -104,7 +104,7 @@ impl<C: Chooser> Modules for World<'_, C> {
             Err(kind) => self.chooser.observe(kind.name().as_bytes()),
         }
         let question = Question::Candidate(rank);
-        self.trace.asked((self.site, kind), question, || found.map(Into::into));
+        self.trace.asked((self.past.site, kind), question, || found.map(Into::into));
         found
     }
 
@@ -123,7 +123,7 @@ impl<C: Chooser> Modules for World<'_, C> {
             Err(kind) => self.chooser.observe(kind.name().as_bytes()),
         }
         let question = Question::Image(into.len());
-        self.trace.asked((self.site, kind), question, || answer.map(Into::into));
+        self.trace.asked((self.past.site, kind), question, || answer.map(Into::into));
         answer
     }
 
@@ -132,7 +132,7 @@ impl<C: Chooser> Modules for World<'_, C> {
     }
 }
 
-impl<C: Chooser> Threads for World<'_, C> {
+impl<C: Chooser> Threads for World<'_, '_, C> {
     fn is_thread(&mut self, native: u64) -> Result<bool, ErrorKind> {
         let question = Question::IsThread(native);
         let known = self.ask(question, |process| process.is_thread(native), |known| !known);
@@ -157,16 +157,16 @@ impl<C: Chooser> Threads for World<'_, C> {
     }
 }
 
-impl<C: Chooser> Host for World<'_, C> {
+impl<C: Chooser> Host for World<'_, '_, C> {
     fn at(&mut self, site: Site) {
-        self.site = site;
+        self.past.site = site;
     }
 
     fn wait(&mut self, polls: u32) -> Wait {
         let waits: &[Actor] = self.plot.waits;
         match waits.get(polls as usize) {
             // A stopped target does nothing, however long it is waited for.
-            Some(actor) if self.is_frozen && !actor.is_from_outside() => Wait::Again,
+            Some(actor) if self.past.is_frozen && !actor.is_from_outside() => Wait::Again,
             Some(actor) => {
                 self.perform(actor);
                 Wait::Again
@@ -179,28 +179,29 @@ impl<C: Chooser> Host for World<'_, C> {
     fn freeze(&mut self) -> Result<(), ErrorKind> {
         let kind = self.strike(Shape::Ask);
         let frozen = kind.as_ref().and_then(honest).map_or(Ok(true), Err);
-        self.is_frozen = frozen.is_ok() && kind != Some(FaultKind::LieAnswer);
+        self.past.is_frozen = frozen.is_ok() && kind != Some(FaultKind::LieAnswer);
         match frozen {
             Ok(_) => self.chooser.observe(&[1]),
             Err(kind) => self.chooser.observe(kind.name().as_bytes()),
         }
-        self.trace.asked((self.site, kind.as_ref()), Question::Freeze, || frozen.map(Into::into));
+        self.trace
+            .asked((self.past.site, kind.as_ref()), Question::Freeze, || frozen.map(Into::into));
         frozen.map(drop)
     }
 
     fn thaw(&mut self) {
-        self.is_frozen = false;
+        self.past.is_frozen = false;
     }
 
     fn conclude(&mut self, _: &Report) {
-        self.conclusions += 1;
-        if self.is_frozen {
-            self.watch.left_stopped();
+        self.past.conclusions += 1;
+        if self.past.is_frozen {
+            self.past.watch.left_stopped();
         }
     }
 }
 
-impl<C: Chooser> World<'_, C> {
+impl<C: Chooser> World<'_, '_, C> {
     /// A question to the system, which a fault may fail or answer wrongly.
     fn ask<T: Copy + Into<Answer>>(
         &mut self,
@@ -219,7 +220,7 @@ impl<C: Chooser> World<'_, C> {
             Ok(answer) => self.chooser.observe(&Into::<Answer>::into(answer).word().to_le_bytes()),
             Err(kind) => self.chooser.observe(kind.name().as_bytes()),
         }
-        self.trace.asked((self.site, kind), question, || answer.map(Into::into));
+        self.trace.asked((self.past.site, kind), question, || answer.map(Into::into));
         answer
     }
 
@@ -229,7 +230,7 @@ impl<C: Chooser> World<'_, C> {
         let first = first.min(from.len());
         // A failure shows when the rest is written.
         let _ = self.land(at, &from[..first]);
-        if self.is_calm() || self.is_frozen {
+        if self.is_calm() || self.past.is_frozen {
             return first;
         }
         let threads: Vec<u64> = self.process.threads().map(|live| live.native).collect();
@@ -237,7 +238,7 @@ impl<C: Chooser> World<'_, C> {
             for look in [Actor::Poll(native), Actor::CheckSignals(native)] {
                 // A thread whose memory is gone does not look.
                 let _ = perform(self.process, &look);
-                self.moves.push((self.accesses, look));
+                self.past.moves.push((self.past.accesses, look));
             }
         }
         first
@@ -248,7 +249,7 @@ impl<C: Chooser> World<'_, C> {
         let before = Watch::before(self.process, at);
         let written = self.process.write(at, bytes);
         let landed = written.map_or_else(|error| error.done, |()| bytes.len());
-        self.watch.landed(self.process, at, &bytes[..landed], before);
+        self.past.watch.landed(self.process, at, &bytes[..landed], before);
         written
     }
 

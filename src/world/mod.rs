@@ -3,11 +3,13 @@
 //! truth. It decides nothing by itself: same scenario, same bytes.
 
 mod door;
+mod moment;
 mod moves;
 
 use softdock_attach::Site;
 use softdock_cpython::{MoveError, Process};
 
+pub use moment::{Moment, Retold, Until};
 pub use moves::{key, perform};
 
 use crate::choice::{Chooser, Menu, Open, Shape, What};
@@ -19,8 +21,6 @@ use crate::trace::Trace;
 /// What may happen in a world, beside what the chooser decides.
 #[derive(Clone, Copy, Debug)]
 pub struct Plot<'w> {
-    /// The script of the attempt.
-    pub script: &'w [u8],
     /// What happens at known accesses.
     pub faults: &'w [Fault],
     /// What the target does each time the engine waits.
@@ -35,10 +35,21 @@ pub struct Plot<'w> {
 }
 
 /// The world of one attempt.
-pub struct World<'w, C> {
+pub struct World<'w, 's, C> {
     process: &'w mut Process,
     plot: Plot<'w>,
     chooser: &'w mut C,
+    /// What has happened in it so far.
+    pub past: Past<'s>,
+    /// The same, for a person.
+    pub trace: Trace,
+    /// What the engine was shown so far.
+    pub log: Log,
+}
+
+/// What has happened in a world so far, apart from what its process itself can tell.
+#[derive(Clone, Debug)]
+pub struct Past<'s> {
     site: Site,
     hits: [u32; Site::ALL.len()],
     struck: Vec<bool>,
@@ -55,27 +66,15 @@ pub struct World<'w, C> {
     /// What the chooser let happen.
     happened: Vec<Fault>,
     moves: Vec<(u32, Actor)>,
-    /// What happened so far, for a judge who knows the truth.
-    pub watch: Watch<'w>,
-    /// What happened so far, for a person.
-    pub trace: Trace,
-    /// What the engine was shown so far.
-    pub log: Log,
+    /// For a judge who knows the truth.
+    pub watch: Watch<'s>,
 }
 
-impl<'w, C: Chooser> World<'w, C> {
-    /// The world at rest.
-    pub fn new(
-        process: &'w mut Process,
-        plot: Plot<'w>,
-        chooser: &'w mut C,
-        trace: Trace,
-    ) -> World<'w, C> {
-        let watch = Watch::new(plot.script, process);
-        World {
-            process,
-            plot,
-            chooser,
+impl<'s> Past<'s> {
+    /// Nothing has happened in an attempt to run this script.
+    #[must_use]
+    pub fn none(script: &'s [u8], plot: &Plot<'_>, process: &Process) -> Past<'s> {
+        Past {
             site: Site::Gate,
             hits: [0; Site::ALL.len()],
             struck: vec![false; plot.faults.len()],
@@ -89,10 +88,21 @@ impl<'w, C: Chooser> World<'w, C> {
             impossible: None,
             happened: Vec::new(),
             moves: Vec::new(),
-            watch,
-            trace,
-            log: Log::default(),
+            watch: Watch::new(script, process),
         }
+    }
+}
+
+impl<'w, 's, C: Chooser> World<'w, 's, C> {
+    /// A world that goes on from here.
+    pub fn new(
+        process: &'w mut Process,
+        plot: Plot<'w>,
+        past: Past<'s>,
+        chooser: &'w mut C,
+        trace: Trace,
+    ) -> World<'w, 's, C> {
+        World { process, plot, chooser, past, trace, log: Log::default() }
     }
 
     /// The process, to look at.
@@ -102,28 +112,28 @@ impl<'w, C: Chooser> World<'w, C> {
 
     /// How often the engine touched the target or asked about it.
     pub fn accesses(&self) -> u32 {
-        self.accesses
+        self.past.accesses
     }
 
     /// How many bytes the engine asked to be moved, and how many at once at most.
     pub fn bytes(&self) -> (u64, usize) {
-        (self.bytes, self.largest)
+        (self.past.bytes, self.past.largest)
     }
 
     /// How often the engine concluded.
     pub fn conclusions(&self) -> u32 {
-        self.conclusions
+        self.past.conclusions
     }
 
     /// How many accesses the engine made at each site, in the order of [`Site::ALL`].
     pub fn hits(&self) -> [u32; Site::ALL.len()] {
-        self.hits
+        self.past.hits
     }
 
     /// What the chooser let happen, as a scenario would say it; and all that the target did, each
     /// move with the access it came right before.
     pub fn happened(&mut self) -> (Vec<Fault>, Vec<(u32, Actor)>) {
-        (std::mem::take(&mut self.happened), std::mem::take(&mut self.moves))
+        (std::mem::take(&mut self.past.happened), std::mem::take(&mut self.past.moves))
     }
 
     /// Whether everything that can go wrong is told by the scenario.
@@ -133,47 +143,47 @@ impl<'w, C: Chooser> World<'w, C> {
 
     /// The faults that never struck: the engine did not get as far as they say.
     pub fn unstruck(&self) -> impl Iterator<Item = (usize, &Fault)> {
-        let struck = self.struck.iter().zip(self.plot.faults).enumerate();
+        let struck = self.past.struck.iter().zip(self.plot.faults).enumerate();
         struck.filter(|(_, (struck, _))| !**struck).map(|(nth, (_, fault))| (nth, fault))
     }
 
     /// A move that the target could not make, if any.
     pub fn impossible(&self) -> Option<&MoveError> {
-        self.impossible.as_ref()
+        self.past.impossible.as_ref()
     }
 
     /// Counts an access, lets the target make the moves that are due, and returns the fault that
     /// strikes it.
     fn strike(&mut self, shape: Shape) -> Option<FaultKind> {
-        self.accesses += 1;
-        self.hits[self.site as usize] += 1;
+        self.past.accesses += 1;
+        self.past.hits[self.past.site as usize] += 1;
         if let Shape::Read(bytes) | Shape::Write(bytes) | Shape::Image(bytes) = shape {
-            self.bytes += bytes as u64;
-            self.largest = self.largest.max(bytes);
+            self.past.bytes += bytes as u64;
+            self.past.largest = self.past.largest.max(bytes);
         }
         let due = self.due();
         if !self.arrive() {
             return Some(FaultKind::Gone);
         }
         self.let_actors_move(shape);
-        let kind = self.lasting.clone().or(due);
+        let kind = self.past.lasting.clone().or(due);
         if kind.is_some() { kind } else { self.choose_fault(shape) }
     }
 
     /// What the scenario says of this access: its moves are made, its fault is returned.
     fn due(&mut self) -> Option<FaultKind> {
-        let hit = self.hits[self.site as usize];
+        let hit = self.past.hits[self.past.site as usize];
         let mut kind = None;
         let faults: &'w [Fault] = self.plot.faults;
         for (nth, fault) in faults.iter().enumerate() {
             let (here, now, first) = match fault.at {
-                At::Hit(site, first) => (site == self.site, hit, first),
-                At::Access(first) => (true, self.accesses, first),
+                At::Hit(site, first) => (site == self.past.site, hit, first),
+                At::Access(first) => (true, self.past.accesses, first),
             };
             if !here || now < first || now > first && !fault.sticky {
                 continue;
             }
-            self.struck[nth] = true;
+            self.past.struck[nth] = true;
             match &fault.kind {
                 FaultKind::Move(_) if self.is_calm() => {}
                 FaultKind::Move(actor) => self.perform(actor),
@@ -185,7 +195,7 @@ impl<'w, C: Chooser> World<'w, C> {
 
     /// Whether the run is to go on.
     fn arrive(&mut self) -> bool {
-        let World { chooser, process, moved, lasting, watch, .. } = self;
+        let World { chooser, process, past: Past { moved, lasting, watch, .. }, .. } = self;
         chooser.arrive(|| {
             let moves = moved.iter().fold(0, |sum, done| sum << 16 | *done as u128);
             let lasts = lasting.as_ref().map_or(0, |kind| 1 + ordinal(kind));
@@ -212,8 +222,8 @@ impl<'w, C: Chooser> World<'w, C> {
             else {
                 return;
             };
-            let actor = &lists[nth][self.moved[nth]];
-            self.moved[nth] += 1;
+            let actor = &lists[nth][self.past.moved[nth]];
+            self.past.moved[nth] += 1;
             self.happens(FaultKind::Move(actor.clone()), false);
             // A move that cannot be made any more is not made.
             let _ = self.try_to(actor);
@@ -223,17 +233,17 @@ impl<'w, C: Chooser> World<'w, C> {
     /// The next move of this list, if it can be made now.
     fn ready(&self, list: usize) -> Option<&'w Actor> {
         let moves: &'w [Vec<Actor>] = self.plot.moves;
-        let next = moves[list].get(self.moved[list])?;
-        (!self.is_frozen || next.is_from_outside()).then_some(next)
+        let next = moves[list].get(self.past.moved[list])?;
+        (!self.past.is_frozen || next.is_from_outside()).then_some(next)
     }
 
     fn choose_fault(&mut self, shape: Shape) -> Option<FaultKind> {
-        let menu = self.plot.menu.filter(|_| self.chooser.minds(self.accesses))?;
+        let menu = self.plot.menu.filter(|_| self.chooser.minds(self.past.accesses))?;
         let open = self.open(shape, What::Fault);
         let choice = self.chooser.choose(open, menu.len(shape).saturating_add(1));
         let (kind, lasts) = menu.get(shape, choice)?;
         if lasts {
-            self.lasting = Some(kind.clone());
+            self.past.lasting = Some(kind.clone());
         }
         self.happens(kind.clone(), lasts);
         Some(kind)
@@ -242,34 +252,34 @@ impl<'w, C: Chooser> World<'w, C> {
     /// Takes note of a choice. What lasts lasts at every site, which only the number of an access
     /// can say.
     fn happens(&mut self, kind: FaultKind, sticky: bool) {
-        let hit = self.hits[self.site as usize];
-        let at = if sticky { At::Access(self.accesses) } else { At::Hit(self.site, hit) };
-        self.happened.push(Fault { at, sticky, kind });
+        let hit = self.past.hits[self.past.site as usize];
+        let at = if sticky { At::Access(self.past.accesses) } else { At::Hit(self.past.site, hit) };
+        self.past.happened.push(Fault { at, sticky, kind });
     }
 
     fn is_calm(&self) -> bool {
-        self.plot.calm_at == Some(self.accesses)
+        self.plot.calm_at == Some(self.past.accesses)
     }
 
     fn open(&self, shape: Shape, what: What) -> Open {
-        let hit = self.hits[self.site as usize];
-        Open { access: self.accesses, site: self.site, hit, shape, what }
+        let hit = self.past.hits[self.past.site as usize];
+        Open { access: self.past.accesses, site: self.past.site, hit, shape, what }
     }
 
     /// A move that the scenario demands.
     fn perform(&mut self, actor: &Actor) {
         if let Err(error) = self.try_to(actor) {
-            self.trace.impossible(self.site, &error);
-            self.impossible = Some(error);
+            self.trace.impossible(self.past.site, &error);
+            self.past.impossible = Some(error);
         }
     }
 
     /// A move, if the target can make it.
     fn try_to(&mut self, actor: &Actor) -> Result<(), MoveError> {
-        self.moves.push((self.accesses, actor.clone()));
-        self.trace.moved(self.site, actor);
+        self.past.moves.push((self.past.accesses, actor.clone()));
+        self.trace.moved(self.past.site, actor);
         if let Actor::OtherDebugger(_, path) = actor {
-            self.watch.other_asks(path);
+            self.past.watch.other_asks(path);
         }
         perform(self.process, actor)
     }

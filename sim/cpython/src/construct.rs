@@ -11,7 +11,7 @@ use crate::error::{MoveError, SpecError};
 use crate::form::{FILL, Form};
 use crate::heap::Heap;
 use crate::limits::{HEAP_BYTES, INTERPRETERS_MAX};
-use crate::process::{Life, Process, Saved, offset};
+use crate::process::{Bookmark, Life, Process, offset};
 use crate::spec::{Phase, ProcessSpec};
 
 /// Where the heap is: behind an executable at a fixed address, behind a position-independent one,
@@ -29,8 +29,9 @@ impl Process {
         let form = Arc::new(Form::of(spec)?);
         let identity = Identity { pid: spec.pid, started: spec.started };
         let life = newborn(spec, &form, identity)?;
-        let saved = Saved { form: Arc::clone(&form), life: life.clone(), runs: 0 };
         let memory = AddressSpace::new();
+        let nothing = (memory.bookmark(), Arc::clone(&form), life.clone());
+        let saved = Bookmark { memory: nothing.0, form: nothing.1, life: nothing.2, runs: 0 };
         let mut process = Process { memory, form, life, runs: Vec::new(), saved };
         process.populate(spec).map_err(|error| match error {
             MoveError::Spec(error) => error,

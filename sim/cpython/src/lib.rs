@@ -63,7 +63,7 @@ pub use build::{Build, System};
 pub use error::{MoveError, SpecError};
 pub use eval::event;
 pub use life::{STATUS_ENDED, STATUS_RUNNING, STATUS_SECONDARY, STATUS_WAITING};
-pub use process::Process;
+pub use process::{Bookmark, Process};
 pub use spec::{
     Access, Change, Host, Image, InterpreterSpec, OtherContent, OtherModule, Phase, Placement,
     ProcessSpec, Scripts, ThreadSpec,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use softdock_memory::{AddressSpace, Unmapped};
+use softdock_memory::{self as memory, AddressSpace, Unmapped};
 use softdock_process::{Address, Identity};
 
 use crate::error::MoveError;
@@ -24,7 +24,7 @@ pub struct Process {
     pub(crate) form: Arc<Form>,
     pub(crate) life: Life,
     pub(crate) runs: Vec<ScriptRun>,
-    pub(crate) saved: Saved,
+    pub(crate) saved: Bookmark,
 }
 
 /// What changes while it lives and is not in its memory.
@@ -65,8 +65,10 @@ pub(crate) struct Thread {
     pub(crate) raising: u8,
 }
 
+/// A state of a process to come back to, as long as nobody has gone back further.
 #[derive(Clone, Debug)]
-pub(crate) struct Saved {
+pub struct Bookmark {
+    pub(crate) memory: memory::Bookmark,
     pub(crate) form: Arc<Form>,
     pub(crate) life: Life,
     pub(crate) runs: usize,
@@ -81,8 +83,14 @@ impl Process {
     pub fn checkpoint(&mut self) {
         self.memory.checkpoint();
         self.life.history = 0;
+        self.saved = self.bookmark();
+    }
+
+    /// The state right now.
+    #[must_use]
+    pub fn bookmark(&self) -> Bookmark {
         let (form, life) = (Arc::clone(&self.form), self.life.clone());
-        self.saved = Saved { form, life, runs: self.runs.len() };
+        Bookmark { memory: self.memory.bookmark(), form, life, runs: self.runs.len() }
     }
 
     /// Goes back to the last checkpoint, and stores what was never written, so that reading it is
@@ -94,12 +102,15 @@ impl Process {
 
     /// Goes back to the last checkpoint. Costs only what was changed since.
     pub fn restore(&mut self) {
-        self.memory.restore();
-        if self.life.history != 0 {
-            self.life.clone_from(&self.saved.life);
-            self.form = Arc::clone(&self.saved.form);
-            self.runs.truncate(self.saved.runs);
-        }
+        let Process { memory, form, life, runs, saved } = self;
+        saved.bring_back(memory, form, life, runs);
+    }
+
+    /// Goes back to a state between the checkpoint and now. One that was gone back behind since is
+    /// no state any more.
+    pub fn return_to(&mut self, bookmark: &Bookmark) {
+        let Process { memory, form, life, runs, .. } = self;
+        bookmark.bring_back(memory, form, life, runs);
     }
 
     /// How it differs from its checkpoint, in 128 bits; equal for two states that were reached by
@@ -281,6 +292,24 @@ impl Process {
         let high = mix(mix((before >> 64) as u64 ^ argument).wrapping_add(operation));
         // Never 0, which stands for "no move".
         self.life.history = (u128::from(high) << 64) | u128::from(low | 1);
+    }
+}
+
+impl Bookmark {
+    /// What has not moved since needs no bringing back.
+    fn bring_back(
+        &self,
+        memory: &mut AddressSpace,
+        form: &mut Arc<Form>,
+        life: &mut Life,
+        runs: &mut Vec<ScriptRun>,
+    ) {
+        memory.return_to(&self.memory);
+        if life.history != self.life.history {
+            life.clone_from(&self.life);
+            *form = Arc::clone(&self.form);
+            runs.truncate(self.runs);
+        }
     }
 }
 

@@ -36,6 +36,15 @@ enum Change {
     Layout { index: usize, inserted: usize, removed: Vec<Region>, stored: usize },
 }
 
+/// A state after the checkpoint to come back to, as long as nobody has gone back further.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bookmark {
+    changes: usize,
+    replaced: usize,
+    writes: usize,
+    fingerprint: Fingerprint,
+}
+
 /// Changes since the checkpoint, and the bytes they replaced, end to end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Journal {
@@ -74,35 +83,51 @@ impl Journal {
         }
     }
 
-    fn clear(&mut self) {
-        self.changes.clear();
-        self.replaced.clear();
-        self.writes.clear();
+    fn truncate(&mut self, to: &Bookmark) {
+        self.changes.truncate(to.changes);
+        self.replaced.truncate(to.replaced);
+        self.writes.truncate(to.writes);
     }
 }
 
 impl AddressSpace {
     /// Makes now the state to come back to, and forgets the writes.
     pub fn checkpoint(&mut self) {
-        self.journal.clear();
+        self.journal.truncate(&Bookmark::default());
         self.fingerprint = Fingerprint::default();
     }
 
     /// Goes back to the last checkpoint: bytes, mappings and protection.
     pub fn restore(&mut self) {
-        while let Some(change) = self.journal.changes.pop() {
-            match change {
-                Change::Bytes { offset, len, replaced, .. } => {
+        self.return_to(&Bookmark::default());
+    }
+
+    /// The state right now.
+    #[must_use]
+    pub fn bookmark(&self) -> Bookmark {
+        let Journal { changes, replaced, writes } = &self.journal;
+        let (changes, replaced, writes) = (changes.len(), replaced.len(), writes.len());
+        Bookmark { changes, replaced, writes, fingerprint: self.fingerprint }
+    }
+
+    /// Goes back to a state between the checkpoint and now. One that was gone back behind since is
+    /// no state any more, and what comes of it is unspecified.
+    pub fn return_to(&mut self, bookmark: &Bookmark) {
+        while self.journal.changes.len() > bookmark.changes {
+            match self.journal.changes.pop() {
+                None => break,
+                Some(Change::Bytes { offset, len, replaced, .. }) => {
                     let old = &self.journal.replaced[replaced..replaced + len];
                     self.store[offset..offset + len].copy_from_slice(old);
                 }
-                Change::Layout { index, inserted, removed, stored } => {
+                Some(Change::Layout { index, inserted, removed, stored }) => {
                     self.regions.replace(index..index + inserted, &removed);
                     self.store.truncate(stored);
                 }
             }
         }
-        self.checkpoint();
+        self.journal.truncate(bookmark);
+        self.fingerprint = bookmark.fingerprint;
     }
 
     /// Whether nothing was changed since the checkpoint, not even by writing what was there.
@@ -164,7 +189,7 @@ impl AddressSpace {
 #[cfg(test)]
 mod tests {
     use crate::{AddressSpace, PAGE_BYTES, Protection};
-    use softdock_process::Address;
+    use softdock_process::{Address, ProcessMemory};
 
     /// Else an exploration of a million runs that each touch a fresh page would eat all memory.
     #[test]
@@ -178,5 +203,26 @@ mod tests {
         assert_eq!(memory.store.len() as u64, 2 * PAGE_BYTES);
         memory.restore();
         assert_eq!(memory.store.len() as u64, PAGE_BYTES);
+    }
+
+    #[test]
+    fn a_bookmark_brings_back_what_was_written_until_then() {
+        let mut memory = AddressSpace::new();
+        let at = Address::new(PAGE_BYTES);
+        memory.map(at, PAGE_BYTES, Protection::ReadWrite).unwrap();
+        memory.checkpoint();
+        memory.write(at, &[1, 2]).unwrap();
+        let bookmark = memory.bookmark();
+        let (fingerprint, writes) = (memory.fingerprint(), memory.writes().to_vec());
+        for value in [3, 4] {
+            memory.write(at, &[value; 8]).unwrap();
+            memory.unmap(at, PAGE_BYTES).unwrap();
+            memory.return_to(&bookmark);
+            assert_eq!(memory.peek(at, 3).unwrap(), [1, 2, 0]);
+            assert_eq!((memory.fingerprint(), memory.writes()), (fingerprint, &*writes));
+        }
+        memory.restore();
+        assert_eq!((memory.peek(at, 3).unwrap(), memory.fingerprint()), (vec![0; 3], 0));
+        assert!(memory.is_unchanged() && memory.writes().is_empty());
     }
 }

@@ -50,7 +50,7 @@ mod region;
 mod space;
 
 pub use fill::Fill;
-pub use journal::{Difference, Write};
+pub use journal::{Bookmark, Difference, Write};
 pub use layout::LayoutError;
 pub use region::{Mapping, Protection};
 pub use space::{AddressSpace, PAGE_BYTES, Unmapped};

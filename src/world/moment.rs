@@ -1,0 +1,384 @@
+//! A run up to one of its accesses, to be gone on from there in many ways.
+//!
+//! Runs that differ in one access only are the same up to it. The engine has no state that could be
+//! saved, so it runs from its beginning each time; but what it is told until then need not be found
+//! out again, and the world is put where it was. That the engine asks the same again is checked at
+//! every question.
+
+use softdock_attach::{Host, Report, Site, Wait};
+use softdock_cpython::Bookmark;
+use softdock_process::{
+    Address, Candidate, ErrorKind, Identity, MemoryError, MemoryRange, Modules, ProcessMemory,
+    Threads,
+};
+
+use super::{Past, World};
+use crate::choice::Chooser;
+use crate::evidence::LogEnd;
+
+/// A world right before an access, and what the engine was told by then.
+#[derive(Clone, Debug)]
+pub struct Moment<'s> {
+    pub(crate) past: Past<'s>,
+    pub(crate) process: Bookmark,
+    pub(crate) log: LogEnd,
+    told: Vec<Told>,
+    /// What was read, end to end.
+    bytes: Vec<u8>,
+}
+
+/// What the engine asked, where only that tells two questions apart, and what it was told.
+#[derive(Clone, Debug)]
+enum Told {
+    /// So many of [`Moment::bytes`], from `start` on: all of its buffer, as it was left.
+    Read {
+        at: Address,
+        start: usize,
+        len: usize,
+        result: Result<(), MemoryError>,
+    },
+    Wrote {
+        at: Address,
+        result: Result<(), MemoryError>,
+    },
+    Image {
+        start: usize,
+        len: usize,
+        known: Result<bool, ErrorKind>,
+    },
+    Candidate(Result<Option<Candidate>, ErrorKind>),
+    Writable(Result<Option<MemoryRange>, ErrorKind>),
+    IsThread(Result<bool, ErrorKind>),
+    MainThread(Result<Option<u64>, ErrorKind>),
+    Identity(Result<Identity, ErrorKind>),
+    Froze(Result<(), ErrorKind>),
+    Waited(Wait),
+}
+
+/// A world whose answers are kept until an access is reached, after which it goes on as it is.
+pub struct Until<'r, 'w, 's, C> {
+    world: &'r mut World<'w, 's, C>,
+    access: u32,
+    told: Vec<Told>,
+    bytes: Vec<u8>,
+    reached: Option<(Past<'s>, Bookmark, LogEnd)>,
+}
+
+impl<'r, 'w, 's, C: Chooser> Until<'r, 'w, 's, C> {
+    /// The world as it begins.
+    pub fn new(world: &'r mut World<'w, 's, C>, access: u32) -> Until<'r, 'w, 's, C> {
+        Until { world, access, told: Vec::new(), bytes: Vec::new(), reached: None }
+    }
+
+    /// The moment, if it came.
+    pub fn moment(self) -> Option<Moment<'s>> {
+        let Until { told, bytes, reached, .. } = self;
+        reached.map(|(past, process, log)| Moment { past, process, log, told, bytes })
+    }
+
+    /// An access is about to be made.
+    fn arrive(&mut self) {
+        let World { process, past, log, .. } = &self.world;
+        if self.reached.is_none() && past.accesses + 1 == self.access {
+            self.reached = Some((past.clone(), process.bookmark(), log.end()));
+        }
+    }
+
+    fn keep(&mut self, told: Told) {
+        if self.reached.is_none() {
+            self.told.push(told);
+        }
+    }
+
+    /// Keeps bytes, and returns where.
+    fn keep_bytes(&mut self, bytes: &[u8]) -> (usize, usize) {
+        let start = self.bytes.len();
+        if self.reached.is_none() {
+            self.bytes.extend_from_slice(bytes);
+        }
+        (start, bytes.len())
+    }
+}
+
+impl<C: Chooser> ProcessMemory for Until<'_, '_, '_, C> {
+    fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
+        self.arrive();
+        let result = self.world.read(at, into);
+        let (start, len) = self.keep_bytes(into);
+        self.keep(Told::Read { at, start, len, result });
+        result
+    }
+
+    fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
+        self.arrive();
+        let result = self.world.write(at, from);
+        self.keep(Told::Wrote { at, result });
+        result
+    }
+}
+
+impl<C: Chooser> Modules for Until<'_, '_, '_, C> {
+    fn candidate(&mut self, rank: usize) -> Result<Option<&Candidate>, ErrorKind> {
+        self.arrive();
+        let found = self.world.candidate(rank);
+        if self.reached.is_none() {
+            self.told.push(Told::Candidate(found.map(|found| found.cloned())));
+        }
+        found
+    }
+
+    fn read_image(&mut self, at: Address, into: &mut [u8]) -> Result<bool, ErrorKind> {
+        self.arrive();
+        let known = self.world.read_image(at, into);
+        let (start, len) = self.keep_bytes(into);
+        self.keep(Told::Image { start, len, known });
+        known
+    }
+
+    fn writable(&mut self, nth: usize) -> Result<Option<MemoryRange>, ErrorKind> {
+        self.arrive();
+        let range = self.world.writable(nth);
+        self.keep(Told::Writable(range));
+        range
+    }
+}
+
+impl<C: Chooser> Threads for Until<'_, '_, '_, C> {
+    fn is_thread(&mut self, native: u64) -> Result<bool, ErrorKind> {
+        self.arrive();
+        let known = self.world.is_thread(native);
+        self.keep(Told::IsThread(known));
+        known
+    }
+
+    fn main_thread(&mut self) -> Result<Option<u64>, ErrorKind> {
+        self.arrive();
+        let main = self.world.main_thread();
+        self.keep(Told::MainThread(main));
+        main
+    }
+
+    fn identity(&mut self) -> Result<Identity, ErrorKind> {
+        self.arrive();
+        let identity = self.world.identity();
+        self.keep(Told::Identity(identity));
+        identity
+    }
+}
+
+impl<C: Chooser> Host for Until<'_, '_, '_, C> {
+    fn at(&mut self, site: Site) {
+        self.world.at(site);
+    }
+
+    fn wait(&mut self, polls: u32) -> Wait {
+        let wait = self.world.wait(polls);
+        self.keep(Told::Waited(wait));
+        wait
+    }
+
+    fn freeze(&mut self) -> Result<(), ErrorKind> {
+        self.arrive();
+        let frozen = self.world.freeze();
+        self.keep(Told::Froze(frozen));
+        frozen
+    }
+
+    fn thaw(&mut self) {
+        self.world.thaw();
+    }
+
+    fn conclude(&mut self, report: &Report) {
+        self.world.conclude(report);
+    }
+}
+
+/// A world at a moment, and an engine that is told everything up to it once more.
+pub struct Retold<'r, 'w, 's, C> {
+    /// The world.
+    pub world: &'r mut World<'w, 's, C>,
+    moment: &'r Moment<'s>,
+    nth: usize,
+}
+
+impl<'r, 'w, 's, C: Chooser> Retold<'r, 'w, 's, C> {
+    /// The world must be as it was at that moment.
+    pub fn new(world: &'r mut World<'w, 's, C>, moment: &'r Moment<'s>) -> Retold<'r, 'w, 's, C> {
+        Retold { world, moment, nth: 0 }
+    }
+
+    fn next(&mut self) -> Option<&'r Told> {
+        let told = self.moment.told.get(self.nth)?;
+        self.nth += 1;
+        Some(told)
+    }
+
+    fn is_there(&self) -> bool {
+        self.nth == self.moment.told.len()
+    }
+
+    fn bytes(&self, start: usize, len: usize) -> &'r [u8] {
+        &self.moment.bytes[start..start + len]
+    }
+}
+
+/// Whatever was found by runs of an engine that is not a function of what it is told means nothing.
+fn another_question(told: &Told) -> ! {
+    panic!("the engine asks something else, told the same: it was {told:?}")
+}
+
+impl<C: Chooser> ProcessMemory for Retold<'_, '_, '_, C> {
+    #[inline]
+    fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
+        match self.next() {
+            None => self.world.read(at, into),
+            Some(&Told::Read { at: before, start, len, result })
+                if (before, len) == (at, into.len()) =>
+            {
+                into.copy_from_slice(self.bytes(start, len));
+                result
+            }
+            Some(told) => another_question(told),
+        }
+    }
+
+    fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
+        match self.next() {
+            None => self.world.write(at, from),
+            Some(&Told::Wrote { at: before, result }) if before == at => result,
+            Some(told) => another_question(told),
+        }
+    }
+}
+
+impl<C: Chooser> Modules for Retold<'_, '_, '_, C> {
+    fn candidate(&mut self, rank: usize) -> Result<Option<&Candidate>, ErrorKind> {
+        match self.next() {
+            None => self.world.candidate(rank),
+            Some(Told::Candidate(found)) => {
+                found.as_ref().map(Option::as_ref).map_err(|kind| *kind)
+            }
+            Some(told) => another_question(told),
+        }
+    }
+
+    fn read_image(&mut self, at: Address, into: &mut [u8]) -> Result<bool, ErrorKind> {
+        match self.next() {
+            None => self.world.read_image(at, into),
+            Some(&Told::Image { start, len, known }) if len == into.len() => {
+                into.copy_from_slice(self.bytes(start, len));
+                known
+            }
+            Some(told) => another_question(told),
+        }
+    }
+
+    fn writable(&mut self, nth: usize) -> Result<Option<MemoryRange>, ErrorKind> {
+        match self.next() {
+            None => self.world.writable(nth),
+            Some(Told::Writable(range)) => *range,
+            Some(told) => another_question(told),
+        }
+    }
+}
+
+impl<C: Chooser> Threads for Retold<'_, '_, '_, C> {
+    fn is_thread(&mut self, native: u64) -> Result<bool, ErrorKind> {
+        match self.next() {
+            None => self.world.is_thread(native),
+            Some(Told::IsThread(known)) => *known,
+            Some(told) => another_question(told),
+        }
+    }
+
+    fn main_thread(&mut self) -> Result<Option<u64>, ErrorKind> {
+        match self.next() {
+            None => self.world.main_thread(),
+            Some(Told::MainThread(main)) => *main,
+            Some(told) => another_question(told),
+        }
+    }
+
+    fn identity(&mut self) -> Result<Identity, ErrorKind> {
+        match self.next() {
+            None => self.world.identity(),
+            Some(Told::Identity(identity)) => *identity,
+            Some(told) => another_question(told),
+        }
+    }
+}
+
+impl<C: Chooser> Host for Retold<'_, '_, '_, C> {
+    /// The world knows where it was.
+    fn at(&mut self, site: Site) {
+        if self.is_there() {
+            self.world.at(site);
+        }
+    }
+
+    fn wait(&mut self, polls: u32) -> Wait {
+        match self.next() {
+            None => self.world.wait(polls),
+            Some(Told::Waited(wait)) => *wait,
+            Some(told) => another_question(told),
+        }
+    }
+
+    fn freeze(&mut self) -> Result<(), ErrorKind> {
+        match self.next() {
+            None => self.world.freeze(),
+            Some(Told::Froze(frozen)) => *frozen,
+            Some(told) => another_question(told),
+        }
+    }
+
+    fn thaw(&mut self) {
+        if self.is_there() {
+            self.world.thaw();
+        }
+    }
+
+    fn conclude(&mut self, report: &Report) {
+        self.world.conclude(report);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::choice::{Recorded, What};
+    use crate::corpus;
+    use crate::scenario::Scenario;
+    use crate::sweep::{PartKind, menu, open_after};
+    use crate::trace::Trace;
+
+    /// Of every committed scenario, with one fault at each access, and with another one before it.
+    #[test]
+    fn a_run_that_goes_on_from_a_moment_is_the_whole_run() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let menu = menu(PartKind::Faults(1), &[]);
+        let mut compared = 0;
+        for (path, name) in corpus::find(&[root]).expect("scenarios") {
+            let entry = corpus::load(&path, &name).expect("a scenario");
+            let Scenario::Attach(scenario) = &entry.scenario;
+            let mut stage = entry.stage().expect("a process");
+            let quiet = open_after(&mut stage, &scenario.faults, &menu, &vec![]);
+            for (nth, open) in (0..).zip(quiet.iter().take(60)) {
+                let one = (open.access, What::Fault, 1 + nth * 7 % menu.len(open.shape));
+                let later = quiet.get(nth as usize + 3).map(|open| (open.access, What::Fault, 2));
+                let plan: Vec<_> = std::iter::once(one).chain(later).collect();
+                for (last, (access, ..)) in plan.iter().enumerate() {
+                    let Some(from) = stage.up_to(&menu, &plan[..last], *access) else { continue };
+                    let gone_on = stage.go_on(&from, &menu, &mut Recorded::new(&plan));
+                    let again = stage.go_on(&from, &menu, &mut Recorded::new(&plan));
+                    let whole = stage.explore(Some(&menu), &mut Recorded::new(&plan), Trace::off());
+                    assert_eq!(gone_on, whole, "{name}, {plan:?} from access {access}");
+                    assert_eq!(again, whole, "{name}, {plan:?} from access {access} again");
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared > 10_000, "{compared} compared");
+    }
+}
