@@ -227,17 +227,21 @@ fn tell(
     let Proof { depth, lies, certificates, .. } = proof;
     let lies = if *lies { "single lies, " } else { "" };
     let recounted = if wrong == 0 { "counted twice" } else { "WRONGLY COUNTED" };
-    let scenarios = certificates.len();
+    let scenarios = match certificates.len() {
+        1 => "1 scenario".into(),
+        count => format!("{count} scenarios"),
+    };
     let Tally { runs, findings, excused, .. } = total;
     let excused: u64 = excused.values().sum();
     let mut text = format!(
-        "{scenarios} scenarios, faults to depth {depth}, {lies}crashes: {covered} cases by {runs} \
+        "{scenarios}, faults to depth {depth}, {lies}crashes: {covered} cases by {runs} \
          runs, {recounted}; {findings} findings, {excused} excused"
     );
     if incomplete > 0 {
         text.push_str(&format!("; {incomplete} scenarios are incomplete"));
     }
-    for bound in Bound::ALL {
+    // One certificate has told them itself.
+    for bound in Bound::ALL.into_iter().filter(|_| certificates.len() > 1) {
         let bounded = certificates.iter().filter(|certificate| certificate.bounds.contains(&bound));
         match bounded.count() {
             0 => {}
