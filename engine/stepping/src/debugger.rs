@@ -1,0 +1,497 @@
+//! What happens, in the order it happens: commands of whoever debugs, while the process stands
+//! still; and what the interpreter tells while it runs.
+//!
+//! Every call here is made by one thread at a time, and writes bytecode only within the call: an
+//! interpreter that runs on meanwhile sees a slot before or after, never half.
+
+use softdock_process::{Address, ProcessMemory};
+
+use crate::control::{ExecutionControl, PatchError};
+use crate::debuggee::{Body, Bypass, Debuggee, Frame, MethodId, ThreadId};
+use crate::event::{BreakpointId, Event, Reason, StepperId};
+use crate::patch::{Owner, PatchTable, Row, Site};
+use crate::stepper::{Mode, Range, Stepper};
+use crate::walker::{Instruction, Undecodable, decode};
+
+/// Where in a method a breakpoint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// Its first line.
+    Entry,
+    /// The instruction that starts at this slot.
+    Slot(u64),
+}
+
+/// Why a command is not carried out. Nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// No instruction starts there.
+    NotAnInstruction(Address),
+    /// The bytecode at this address makes no sense.
+    Undecodable(Address, Undecodable),
+    /// A breakpoint cannot be set.
+    Patch(Address, PatchError),
+    /// The thread has no such frame.
+    NoFrame,
+    /// There is no such breakpoint or step.
+    Unknown,
+}
+
+/// A breakpoint, wherever it is bound.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Breakpoint {
+    id: BreakpointId,
+    method: MethodId,
+    place: Place,
+    /// Starts of the bodies it is set in.
+    bodies: Vec<Address>,
+}
+
+/// An evaluation under way, and what was interrupted by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Evaluation {
+    thread: ThreadId,
+    bypass: Option<Bypass>,
+}
+
+/// A debugger of one process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Debugger<E> {
+    control: E,
+    table: PatchTable,
+    breakpoints: Vec<Breakpoint>,
+    steppers: Vec<Stepper>,
+    evaluations: Vec<Evaluation>,
+    last_breakpoint: u32,
+    last_stepper: u32,
+}
+
+/// Commands.
+impl<E: ExecutionControl> Debugger<E> {
+    /// One that has set nothing.
+    #[must_use]
+    pub fn new(control: E) -> Debugger<E> {
+        Debugger {
+            control,
+            table: PatchTable::default(),
+            breakpoints: Vec::new(),
+            steppers: Vec::new(),
+            evaluations: Vec::new(),
+            last_breakpoint: 0,
+            last_stepper: 0,
+        }
+    }
+
+    /// Sets a breakpoint in every body of a method; one that is not loaded yet gets it by
+    /// [`Debugger::method_loaded`].
+    ///
+    /// # Errors
+    /// When it cannot be set in one of them.
+    pub fn set_breakpoint(
+        &mut self,
+        target: &mut impl Debuggee,
+        method: MethodId,
+        place: Place,
+    ) -> Result<BreakpointId, Refused> {
+        self.last_breakpoint = self.last_breakpoint.saturating_add(1);
+        let id = BreakpointId(self.last_breakpoint);
+        let mut breakpoint = Breakpoint { id, method, place, bodies: Vec::new() };
+        let bound = self.bind(target, &mut breakpoint);
+        if let Err(refused) = bound {
+            self.withdraw(target, Owner::Breakpoint(id));
+            return Err(refused);
+        }
+        self.breakpoints.push(breakpoint);
+        Ok(id)
+    }
+
+    /// Removes a breakpoint.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be taken out of memory: it stops nobody any more then.
+    pub fn remove_breakpoint(
+        &mut self,
+        target: &mut impl Debuggee,
+        id: BreakpointId,
+    ) -> Result<(), Refused> {
+        let nth = self.breakpoints.iter().position(|known| known.id == id);
+        self.breakpoints.remove(nth.ok_or(Refused::Unknown)?);
+        self.forget(target, Owner::Breakpoint(id))
+    }
+
+    /// Begins a step of a thread that stands still, in its nth frame, 0 being the newest. Without a
+    /// range it is one instruction.
+    ///
+    /// # Errors
+    /// When there is no such frame, its bytecode makes no sense, or a breakpoint cannot be set.
+    pub fn step(
+        &mut self,
+        target: &mut impl Debuggee,
+        thread: ThreadId,
+        nth: usize,
+        mode: Mode,
+        range: Option<Range>,
+    ) -> Result<StepperId, Refused> {
+        let frame = place(target, thread, nth).ok_or(Refused::NoFrame)?;
+        self.last_stepper = self.last_stepper.saturating_add(1);
+        let id = StepperId(self.last_stepper);
+        let (home, is_entering, awaited, frozen) = (frame.owner, false, None, 0);
+        let stepper = Stepper { id, thread, mode, range, home, is_entering, awaited, frozen };
+        self.arm(target, stepper, nth, &frame)?;
+        self.tell_method_enter(target);
+        Ok(id)
+    }
+
+    /// Ends a step before its end.
+    ///
+    /// # Errors
+    /// When there is none, or a breakpoint cannot be taken out of memory.
+    pub fn cancel_step(
+        &mut self,
+        target: &mut impl Debuggee,
+        id: StepperId,
+    ) -> Result<(), Refused> {
+        let nth = self.steppers.iter().position(|known| known.id == id);
+        self.steppers.remove(nth.ok_or(Refused::Unknown)?);
+        self.tell_method_enter(target);
+        self.forget(target, Owner::Stepper(id))
+    }
+
+    /// Lets go of the process: no breakpoint is left in memory that could be taken out.
+    ///
+    /// # Errors
+    /// When one could not.
+    pub fn detach(&mut self, target: &mut impl Debuggee) -> Result<(), Refused> {
+        let breakpoints = self.breakpoints.drain(..).map(|known| Owner::Breakpoint(known.id));
+        let steppers = self.steppers.drain(..).map(|known| Owner::Stepper(known.id));
+        let owners: Vec<Owner> = breakpoints.chain(steppers).collect();
+        for evaluation in &mut self.evaluations {
+            evaluation.bypass = None;
+        }
+        self.tell_method_enter(target);
+        owners.into_iter().map(|owner| self.forget(target, owner)).fold(Ok(()), Result::and)
+    }
+
+    /// The word at this address, as if there were no breakpoints.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn word(
+        &self,
+        target: &mut impl ProcessMemory,
+        at: Address,
+    ) -> Result<u32, softdock_process::MemoryError> {
+        self.table.at(at).map_or_else(|| target.read_u32(at), |site| Ok(site.original))
+    }
+
+    /// Every address with a breakpoint in memory, in order.
+    #[must_use]
+    pub fn sites(&self) -> &[Site] {
+        self.table.sites()
+    }
+
+    /// The steps under way, each with its thread.
+    pub fn steps(&self) -> impl Iterator<Item = (StepperId, ThreadId)> + '_ {
+        self.steppers.iter().map(|stepper| (stepper.id, stepper.thread))
+    }
+}
+
+/// What the interpreter tells.
+impl<E: ExecutionControl> Debugger<E> {
+    /// A thread has met a breakpoint. Returns what is to be told: nothing, where it was meant for
+    /// another thread or is gone already, or a step goes on from there.
+    pub fn hit(&mut self, target: &mut impl Debuggee, thread: ThreadId) -> Vec<Event> {
+        let Some(context) = target.context(thread) else { return Vec::new() };
+        let Some(frame) = target.frame(thread, 0) else { return Vec::new() };
+        let at = context.ip;
+        let mut events = Vec::new();
+        for owner in self.owners(at, thread, &frame) {
+            match owner {
+                Owner::Breakpoint(id) => events.push(Event::Breakpoint { id, thread, at }),
+                Owner::Stepper(id) => events.extend(self.trigger(target, id, at, &frame)),
+            }
+        }
+        self.tell_method_enter(target);
+        events
+    }
+
+    /// The thread that met a breakpoint goes on. Whether it needs a bypass is decided here, by what
+    /// is in memory now and by where it is now, and not when it was hit: breakpoints may have come
+    /// and gone since.
+    pub fn resume(&mut self, target: &mut impl Debuggee, thread: ThreadId) {
+        let site = target.context(thread).and_then(|context| self.table.at(context.ip));
+        let bypass = site.map(|site| Bypass { at: site.at, opcode: site.original });
+        target.set_bypass(thread, bypass);
+    }
+
+    /// A method is entered, and its first instruction, at `at`, tells. Told only while wanted.
+    pub fn method_enter(&mut self, target: &mut impl Debuggee, thread: ThreadId, at: Address) {
+        let Some(frame) = target.frame(thread, 0) else { return };
+        let entry = target.body_at(at).and_then(|body| body.sequence_point);
+        // Without a sequence point the first place to stop at is behind this instruction, which is
+        // being executed already.
+        let entry = entry.or_else(|| self.instruction(target, at).ok().map(|enter| enter.next));
+        let Some(entry) = entry else { return };
+        for mut stepper in self.take_steppers(thread, |stepper| stepper.is_entering) {
+            stepper.is_entering = false;
+            stepper.awaited = Some((entry, Reason::Call));
+            if stepper.home == frame.owner {
+                // A tail call: the frame is used again, and what the range was about has ended.
+                stepper.range = None;
+            }
+            // Where it cannot wait there it acts as a step past the call, which it waits for besides.
+            let _ = self.wait_at(target, stepper, entry, frame.owner);
+        }
+        self.tell_method_enter(target);
+    }
+
+    /// An exception will be handled at this address, in this method frame; or a filter there is
+    /// asked whether it will. Returns what is to be told: steps that cannot follow.
+    pub fn unwinding(
+        &mut self,
+        target: &mut impl Debuggee,
+        thread: ThreadId,
+        handler: Address,
+        frame: Address,
+        reason: Reason,
+    ) -> Vec<Event> {
+        // Deeper frames handle their own exceptions; and who wants out of a frame does not care for
+        // what it handles itself.
+        let concerns = |stepper: &Stepper| match stepper.mode {
+            Mode::Out => frame > stepper.home,
+            Mode::In | Mode::Over => frame >= stepper.home,
+        };
+        let mut events = Vec::new();
+        for mut stepper in self.take_steppers(thread, concerns) {
+            let id = stepper.id;
+            self.withdraw(target, Owner::Stepper(stepper.id));
+            stepper.is_entering = false;
+            stepper.awaited = Some((handler, reason));
+            if frame > stepper.home {
+                stepper.range = None;
+            }
+            if self.wait_at(target, stepper, handler, frame).is_err() {
+                self.steppers.retain(|stepper| stepper.id != id);
+                events.push(Event::Step { id, thread, at: handler, reason: Reason::Stuck });
+            }
+        }
+        self.tell_method_enter(target);
+        events
+    }
+
+    /// A method has got another body. Returns the breakpoints that cannot be set in it.
+    pub fn method_loaded(
+        &mut self,
+        target: &mut impl Debuggee,
+        method: MethodId,
+    ) -> Vec<(BreakpointId, Refused)> {
+        let mut failed = Vec::new();
+        let mut breakpoints = std::mem::take(&mut self.breakpoints);
+        for breakpoint in breakpoints.iter_mut().filter(|known| known.method == method) {
+            if let Err(refused) = self.bind(target, breakpoint) {
+                failed.push((breakpoint.id, refused));
+            }
+        }
+        self.breakpoints = breakpoints;
+        failed
+    }
+
+    /// A thread that stands still begins to evaluate something. Its steps sleep until that is over.
+    pub fn evaluation_begins(&mut self, target: &mut impl Debuggee, thread: ThreadId) {
+        for stepper in self.steppers.iter_mut().filter(|stepper| stepper.thread == thread) {
+            stepper.frozen = stepper.frozen.saturating_add(1);
+        }
+        self.evaluations.push(Evaluation { thread, bypass: target.bypass(thread) });
+        target.set_bypass(thread, None);
+        self.tell_method_enter(target);
+    }
+
+    /// It is over, by a value or by an exception. What was begun within it ends with it.
+    pub fn evaluation_ends(&mut self, target: &mut impl Debuggee, thread: ThreadId) {
+        let ended = self.take_steppers(thread, |_| true);
+        for stepper in ended {
+            self.withdraw(target, Owner::Stepper(stepper.id));
+        }
+        for stepper in self.steppers.iter_mut().filter(|stepper| stepper.thread == thread) {
+            stepper.frozen = stepper.frozen.saturating_sub(1);
+        }
+        let nth = self.evaluations.iter().rposition(|evaluation| evaluation.thread == thread);
+        let saved = nth.map(|nth| self.evaluations.remove(nth)).and_then(|saved| saved.bypass);
+        target.set_bypass(thread, saved);
+        self.tell_method_enter(target);
+    }
+
+    /// A thread has ended, and its name may be used again.
+    pub fn thread_ended(&mut self, target: &mut impl Debuggee, thread: ThreadId) {
+        let (ended, others) =
+            std::mem::take(&mut self.steppers).into_iter().partition(|it| it.thread == thread);
+        self.steppers = others;
+        let ended: Vec<Stepper> = ended;
+        for stepper in ended {
+            self.withdraw(target, Owner::Stepper(stepper.id));
+        }
+        self.evaluations.retain(|evaluation| evaluation.thread != thread);
+        self.tell_method_enter(target);
+    }
+}
+
+/// How it is done.
+impl<E: ExecutionControl> Debugger<E> {
+    /// Who wants to stop this thread here, each once.
+    fn owners(&self, at: Address, thread: ThreadId, frame: &Frame) -> Vec<Owner> {
+        let rows = self.table.at(at).map_or(&[][..], |site| &site.rows);
+        let matches = |row: &&Row| {
+            row.thread.is_none_or(|wanted| wanted == thread)
+                && row.frame.is_none_or(|wanted| wanted == frame.owner)
+        };
+        let mut owners: Vec<Owner> = rows.iter().filter(matches).map(|row| row.owner).collect();
+        owners.dedup();
+        owners
+    }
+
+    /// A breakpoint of this step was met by its thread.
+    fn trigger(
+        &mut self,
+        target: &mut impl Debuggee,
+        id: StepperId,
+        at: Address,
+        frame: &Frame,
+    ) -> Option<Event> {
+        let awake = |stepper: &Stepper| stepper.id == id && stepper.frozen == 0;
+        let nth = self.steppers.iter().position(awake)?;
+        let mut stepper = self.steppers.remove(nth);
+        self.withdraw(target, Owner::Stepper(id));
+        let (thread, reason) = (stepper.thread, stepper.reason(at, frame));
+        if stepper.ends_at(at, frame, target.is_mapped(at)) {
+            return Some(Event::Step { id, thread, at, reason });
+        }
+        stepper.go_on_from(frame);
+        // A step that cannot go on ends: else it would become a run without end.
+        let stuck = Event::Step { id, thread, at, reason: Reason::Stuck };
+        self.arm(target, stepper, 0, frame).err().map(|_| stuck)
+    }
+
+    /// Sets the breakpoints that this step needs where it is now.
+    fn arm(
+        &mut self,
+        target: &mut impl Debuggee,
+        mut stepper: Stepper,
+        nth: usize,
+        frame: &Frame,
+    ) -> Result<(), Refused> {
+        let instruction = self.instruction(target, frame.ip)?;
+        let places = stepper.plan(target, nth, frame, &instruction);
+        let owner = Owner::Stepper(stepper.id);
+        for (at, frame) in places {
+            let row = Row { owner, thread: Some(stepper.thread), frame: Some(frame) };
+            if let Err(error) = self.table.add(&self.control, target, at, row) {
+                self.withdraw(target, owner);
+                return Err(Refused::Patch(at, error));
+            }
+        }
+        self.steppers.push(stepper);
+        self.steppers.sort_by_key(|stepper| stepper.id);
+        Ok(())
+    }
+
+    /// Lets a step that was taken out wait at one more place.
+    fn wait_at(
+        &mut self,
+        target: &mut impl Debuggee,
+        stepper: Stepper,
+        at: Address,
+        frame: Address,
+    ) -> Result<(), PatchError> {
+        let owner = Owner::Stepper(stepper.id);
+        let row = Row { owner, thread: Some(stepper.thread), frame: Some(frame) };
+        self.steppers.push(stepper);
+        self.steppers.sort_by_key(|stepper| stepper.id);
+        self.table.add(&self.control, target, at, row)
+    }
+
+    /// Takes out the steps of a thread that are awake and of this kind.
+    fn take_steppers(&mut self, thread: ThreadId, kind: impl Fn(&Stepper) -> bool) -> Vec<Stepper> {
+        let wanted =
+            |stepper: &Stepper| stepper.thread == thread && stepper.frozen == 0 && kind(stepper);
+        let (taken, left) = std::mem::take(&mut self.steppers).into_iter().partition(wanted);
+        self.steppers = left;
+        taken
+    }
+
+    /// Sets a breakpoint in the bodies that it is not set in yet.
+    fn bind(
+        &mut self,
+        target: &mut impl Debuggee,
+        breakpoint: &mut Breakpoint,
+    ) -> Result<(), Refused> {
+        let mut nth = 0_usize;
+        while let Some(body) = target.body(breakpoint.method, nth) {
+            nth = nth.saturating_add(1);
+            if breakpoint.bodies.contains(&body.start) {
+                continue;
+            }
+            let at = self.address(target, &body, breakpoint.place)?;
+            let row = Row { owner: Owner::Breakpoint(breakpoint.id), thread: None, frame: None };
+            let added = self.table.add(&self.control, target, at, row);
+            added.map_err(|error| Refused::Patch(at, error))?;
+            breakpoint.bodies.push(body.start);
+        }
+        Ok(())
+    }
+
+    /// Where this place is in a body. Only where an instruction starts: a breakpoint in an operand
+    /// would be a number.
+    fn address(
+        &self,
+        target: &mut impl Debuggee,
+        body: &Body,
+        place: Place,
+    ) -> Result<Address, Refused> {
+        let Place::Slot(slot) = place else { return Ok(body.sequence_point.unwrap_or(body.start)) };
+        let wanted = slot.checked_mul(4).and_then(|skip| body.start.checked_add(skip));
+        let wanted = wanted.filter(|at| body.contains(*at));
+        let wanted = wanted.ok_or(Refused::NotAnInstruction(body.start))?;
+        let mut at = body.start;
+        while at < wanted {
+            at = self.instruction(target, at)?.next;
+        }
+        if at == wanted { Ok(at) } else { Err(Refused::NotAnInstruction(wanted)) }
+    }
+
+    /// The instruction at this address, as if there were no breakpoints.
+    fn instruction(&self, target: &mut impl Debuggee, at: Address) -> Result<Instruction, Refused> {
+        let opcode = self.word(target, at);
+        let opcode =
+            opcode.map_err(|error| Refused::Undecodable(at, Undecodable::Memory(error)))?;
+        decode(target, at, opcode).map_err(|error| Refused::Undecodable(at, error))
+    }
+
+    /// Removes the rows of somebody who does not ask whether that worked: what cannot be taken out
+    /// of memory stops nobody any more, and is tried again later.
+    fn withdraw(&mut self, target: &mut impl Debuggee, owner: Owner) {
+        let _ = self.table.remove(&self.control, target, owner);
+    }
+
+    fn forget(&mut self, target: &mut impl Debuggee, owner: Owner) -> Result<(), Refused> {
+        let removed = self.table.remove(&self.control, target, owner);
+        removed.map_err(|error| Refused::Patch(Address::NULL, error))
+    }
+
+    /// Methods tell that they are entered only while some step wants to know.
+    fn tell_method_enter(&self, target: &mut impl Debuggee) {
+        let wants = |stepper: &Stepper| stepper.is_entering && stepper.frozen == 0;
+        target.tell_method_enter(self.steppers.iter().any(wants));
+    }
+}
+
+/// A frame of a thread, at the instruction where it will go on: whoever debugs may have moved it.
+fn place(target: &mut impl Debuggee, thread: ThreadId, nth: usize) -> Option<Frame> {
+    let context = target.context(thread);
+    let frame = target.frame(thread, nth)?;
+    match context {
+        Some(context) if context.frame == frame.at && nth == 0 => {
+            Some(Frame { ip: context.ip, ..frame })
+        }
+        _ => Some(frame),
+    }
+}
