@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use softdock::corpus::{self, Entry};
 use softdock::finding::Finding;
 use softdock::run::Stage;
-use softdock::scenario::{self, Actor, At, Attach, Fault, FaultKind, Scenario};
+use softdock::scenario::{self, Actor, At, Attach, Fault, FaultKind};
 use softdock::shrink::shrink;
 use softdock::sweep::{Certificate, Job, Sweep, Watcher};
 use softdock_attach::Site;
@@ -35,8 +35,7 @@ fn main() {
 
 fn scenario(text: &str) -> Attach {
     let read = scenario::parse(Path::new("bench.ron"), text).expect("a scenario");
-    let Scenario::Attach(attach) = read;
-    *attach
+    read.into_attach().expect("an attempt to attach")
 }
 
 /// A process with so many threads and sub-interpreters, whose main thread is asked.
@@ -144,11 +143,10 @@ fn every_scenario(depth: u32, workers: usize) {
         .map(|(path, name)| corpus::load(path, name).expect("a scenario that reads"))
         .collect();
     let job = |entry: &'static Entry| {
-        let Scenario::Attach(scenario) = &entry.scenario;
-        Job { name: &entry.name, scenario }
+        entry.scenario.attach().map(|scenario| Job { name: &entry.name, scenario })
     };
     let entries: &'static [Entry] = entries.leak();
-    let jobs: Vec<Job<'_>> = entries.iter().map(job).collect();
+    let jobs: Vec<Job<'_>> = entries.iter().filter_map(job).collect();
     let (certificates, took) = sweep(Sweep { depth, workers, ..ONE_CORE }, &jobs);
     let (cases, attaches) = counted(&certificates);
     println!("\nall {} committed scenarios, depth {depth}, {workers} workers:", jobs.len());

@@ -14,6 +14,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use softdock::corpus::{self, Entry};
 use softdock::run::Run;
 use softdock::scenario::Scenario;
+use softdock::stepping::explore::explore;
+use softdock::stepping::play::play;
 use softdock::trace::Trace;
 use softdock_attach::{ParseMode, Reason, Report, Site, Stage, StageResult};
 
@@ -49,6 +51,9 @@ fn trial((path, name): (PathBuf, String)) -> Trial {
 /// as last time.
 fn judge(path: &Path, name: &str) -> Result<(), Failed> {
     let entry = corpus::load(path, name)?;
+    if entry.scenario.attach().is_none() {
+        return judge_steps(&entry);
+    }
     let mut stage = entry.stage()?;
     let run = stage.run(Trace::on());
     let told = run.trace.to_string();
@@ -71,6 +76,27 @@ fn judge(path: &Path, name: &str) -> Result<(), Failed> {
     Ok(())
 }
 
+/// A debugger at work: the same twice, nothing unexpected, and no promise broken, whatever the
+/// schedule.
+fn judge_steps(entry: &Entry) -> Result<(), Failed> {
+    let (scenario, plan) = entry.plan()?;
+    let run = play(scenario, &plan, true);
+    if play(scenario, &plan, true) != run {
+        return Err("the second run differs".into());
+    }
+    if !run.is_clean() {
+        let broken = run.broken.iter().map(ToString::to_string);
+        let wrong: Vec<String> = broken.chain(run.mismatches.iter().cloned()).collect();
+        return Err(format!("{}  WRONG: {}", run.trace, wrong.join("\n  WRONG: ")).into());
+    }
+    let (explored, found) = explore(&entry.name, &plan, &|| true);
+    if !explored.is_clean() {
+        return Err(format!("{explored}{found:?}").into());
+    }
+    snapshot(entry, &run.trace);
+    Ok(())
+}
+
 fn complaint(run: &Run) -> String {
     let mut text = format!("{}{}\n", run.trace, run.report.summary());
     let violations = run.violations.iter().map(ToString::to_string);
@@ -81,18 +107,23 @@ fn complaint(run: &Run) -> String {
 }
 
 fn about(entry: &Entry) -> &str {
-    let Scenario::Attach(attach) = &entry.scenario;
-    &attach.about
+    match &entry.scenario {
+        Scenario::Attach(attach) => &attach.about,
+        Scenario::Stepping(stepping) => &stepping.about,
+    }
 }
 
 fn compare_with_snapshot(entry: &Entry, run: &Run) {
+    snapshot(entry, &format!("{}\n{}", Verdict(run), run.trace));
+}
+
+fn snapshot(entry: &Entry, text: &str) {
     let mut settings = insta::Settings::new();
     settings.set_snapshot_path("../snapshots/scenarios");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.set_description(about(entry));
     settings.set_input_file(&entry.path);
-    let text = format!("{}\n{}", Verdict(run), run.trace);
     settings.bind(|| insta::assert_snapshot!(snapshot_name(&entry.name), text));
 }
 
@@ -220,12 +251,14 @@ fn every_reason_is_reached() -> Result<(), Failed> {
     none_of("no scenario ends for these reasons", &missed)
 }
 
-/// A field bug fits in twenty lines.
+/// A field bug fits in twenty lines; with a program in forty.
 fn files_are_short() -> Result<(), Failed> {
-    let long =
-        |entry: &Entry| fs::read_to_string(&entry.path).is_ok_and(|text| text.lines().count() > 20);
+    let long = |entry: &Entry| {
+        let most = if entry.scenario.attach().is_some() { 20 } else { 40 };
+        fs::read_to_string(&entry.path).is_ok_and(|text| text.lines().count() > most)
+    };
     let offenders = entries()?.into_iter().filter(long).map(|entry| entry.name);
-    none_of("longer than twenty lines", &offenders.collect::<Vec<_>>())
+    none_of("longer than they may be", &offenders.collect::<Vec<_>>())
 }
 
 fn names_are_kebab_case() -> Result<(), Failed> {
@@ -259,7 +292,7 @@ fn no_orphan_snapshots() -> Result<(), Failed> {
 fn readme_names_every_field() -> Result<(), Failed> {
     let readme = fs::read_to_string(root().join("scenarios/README.md"))?;
     let mut missing = Vec::new();
-    for file in ["fault", "mod", "place", "process"] {
+    for file in ["fault", "mod", "place", "process", "stepping"] {
         let source = fs::read_to_string(root().join(format!("src/scenario/{file}.rs")))?;
         let words = grammar(&source);
         if words.is_empty() {

@@ -8,13 +8,14 @@ use serde_json::Value;
 /// Our crates and what each may use of ours. What is not listed is forbidden; above all there is
 /// no arrow between `softdock-attach` and `softdock-cpython`: CPython's layout is told twice, so
 /// that a wrong telling is caught by the other one.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("softdock-process", &[]),
     ("softdock-attach", &["softdock-process"]),
     ("softdock-stepping", &["softdock-process"]),
     ("softdock-live", &["softdock-process"]),
     ("softdock-memory", &["softdock-process"]),
     ("softdock-cpython", &["softdock-process", "softdock-memory"]),
+    ("softdock-clr", &["softdock-process", "softdock-memory"]),
     ("softdock-mutants", &[]),
     ("softdock-races", &["softdock", "softdock-attach"]),
     (
@@ -25,17 +26,20 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "softdock-live",
             "softdock-memory",
             "softdock-cpython",
+            "softdock-stepping",
+            "softdock-clr",
         ],
     ),
 ];
 
 /// Crates that are people's dependency and the simulator's ground: nothing from outside.
-const BARE: [&str; 5] = [
+const BARE: [&str; 6] = [
     "softdock-process",
     "softdock-attach",
     "softdock-stepping",
     "softdock-memory",
     "softdock-cpython",
+    "softdock-clr",
 ];
 
 /// Each package of the workspace with its normal dependencies.

@@ -9,7 +9,7 @@ use softdock::corpus;
 use softdock::explore::{Exploration, Explore};
 use softdock::finding::Finding;
 use softdock::run::Stage;
-use softdock::scenario::{Attach, Scenario};
+use softdock::scenario::Attach;
 use softdock::sweep::{Certificate, Job, Proof, Sweep, Watcher, recount};
 use softdock::trace::Trace;
 use softdock_attach::Outcome;
@@ -127,7 +127,7 @@ fn races_are_explored_cleanly() {
     let mut one_by_one = 0;
     for (path, name) in corpus::find(&[root]).unwrap() {
         let entry = corpus::load(&path, &name).unwrap();
-        let Scenario::Attach(attach) = &entry.scenario;
+        let attach = entry.attach().unwrap();
         assert!(!attach.moves.is_empty(), "{name} has no moves");
         let explored = explore(&name, attach, 0);
         assert!(explored.is_clean(), "{explored}");

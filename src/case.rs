@@ -32,8 +32,8 @@ impl Case {
         if !bytes.starts_with(Schedule::KEYWORD.as_bytes()) {
             let (scenario, text) = scenario::read(path)?;
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let Scenario::Attach(scenario) = scenario;
-            return Ok(Case { path: path.into(), name, scenario: *scenario, text });
+            let scenario = attach(path, scenario)?;
+            return Ok(Case { path: path.into(), name, scenario, text });
         }
         let text = String::from_utf8_lossy(&bytes);
         let schedule = Schedule::parse(&text).map_err(|ScheduleError { line, message }| {
@@ -49,9 +49,9 @@ impl Case {
             Mistake::near(path, &text, &schedule.scenario, message)
         })?;
         let (scenario, text) = scenario::read(&file)?;
-        let Scenario::Attach(mut scenario) = scenario;
+        let mut scenario = attach(&file, scenario)?;
         scenario.faults.extend(schedule.faults);
-        Ok(Case { path: path.into(), name: schedule.scenario, scenario: *scenario, text })
+        Ok(Case { path: path.into(), name: schedule.scenario, scenario, text })
     }
 
     /// Builds its process.
@@ -63,6 +63,14 @@ impl Case {
             Mistake::near(&self.path, &self.text, token, message)
         })
     }
+}
+
+/// The attempt to attach that a scenario is about.
+fn attach(path: &Path, scenario: Scenario) -> Result<Attach, Mistake> {
+    scenario.into_attach().ok_or_else(|| {
+        let message = "it is about stepping, and tells itself by `softdock run FILE --trace`";
+        Mistake::whole(path, message)
+    })
 }
 
 /// The file of a scenario: by its name below the folder, by the last part of that, or by path.

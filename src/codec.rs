@@ -26,7 +26,7 @@ use crate::scenario::place::{Damage, InterpreterField, Place, ThreadField};
 use crate::scenario::process::{
     Access, Change, Content, Host, Image, Other, Phase, Placement, Process, SubInterpreter, Thread,
 };
-use crate::scenario::{self, Attach, Cache, DEFAULT_SCRIPT, Expect, Scenario, Settings};
+use crate::scenario::{self, Attach, Cache, DEFAULT_SCRIPT, Expect, Settings};
 
 /// This format. A change that gives bytes another meaning makes it another one.
 const FORMAT: u8 = 1;
@@ -36,17 +36,16 @@ const ITEMS_MAX: usize = 4096;
 
 /// The scenario that these bytes are.
 #[must_use]
-pub fn decode(bytes: &[u8]) -> Scenario {
+pub fn decode(bytes: &[u8]) -> Attach {
     let mut from = bytes.get(1..).unwrap_or_default();
-    Scenario::Attach(Box::new(Attach::take(&mut from)))
+    Attach::take(&mut from)
 }
 
 /// Bytes that decode to this scenario.
 #[must_use]
-pub fn encode(scenario: &Scenario) -> Vec<u8> {
-    let Scenario::Attach(attach) = scenario;
+pub fn encode(scenario: &Attach) -> Vec<u8> {
     let mut out = vec![FORMAT];
-    attach.put(&mut out);
+    scenario.put(&mut out);
     out
 }
 

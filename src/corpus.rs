@@ -2,11 +2,13 @@
 //! each. The folder of a file is its verdict, and is held against what the file expects.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use softdock_attach::Outcome;
 
 use crate::run::{Run, Stage, Unbuildable};
-use crate::scenario::{self, Attach, Mistake, Scenario};
+use crate::scenario::{self, Attach, Mistake, Scenario, Stepping};
+use crate::stepping::plan::{Plan, Unplannable};
 use crate::trace::Trace;
 
 /// Depth of folders searched.
@@ -76,12 +78,40 @@ pub fn load(path: &Path, name: &str) -> Result<Entry, Mistake> {
 }
 
 impl Entry {
+    /// The attempt to attach that it is about.
+    ///
+    /// # Errors
+    /// When it is about something else.
+    pub fn attach(&self) -> Result<&Attach, Mistake> {
+        let message = "it is about stepping, expected an attempt to attach";
+        self.scenario.attach().ok_or_else(|| Mistake::whole(&self.path, message))
+    }
+
+    /// The plan of a scenario about stepping.
+    ///
+    /// # Errors
+    /// When it is about something else, or cannot be run, with the place in the file.
+    pub fn plan(&self) -> Result<(&Stepping, Arc<Plan>), Mistake> {
+        let Scenario::Stepping(stepping) = &self.scenario else {
+            return Err(Mistake::whole(&self.path, "it is not about stepping"));
+        };
+        let plan = Plan::new(stepping).map_err(|unplannable| match unplannable {
+            Unplannable::Program(line, column, message) => {
+                Mistake::in_text(&self.path, &self.text, &stepping.program, (line, column), message)
+            }
+            Unplannable::Text(token, message) => {
+                Mistake::near(&self.path, &self.text, &token, message)
+            }
+        })?;
+        Ok((stepping, Arc::new(plan)))
+    }
+
     /// Builds the scenario's process.
     ///
     /// # Errors
     /// When it cannot exist, with the place in the file that is most likely why.
     pub fn stage(&self) -> Result<Stage<'_>, Mistake> {
-        let Scenario::Attach(attach) = &self.scenario;
+        let attach = self.attach()?;
         self.check_folder(attach)?;
         Stage::new(attach).map_err(|Unbuildable { token, message }| {
             Mistake::near(&self.path, &self.text, token, message)

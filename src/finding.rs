@@ -81,7 +81,7 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{self, Scenario};
+    use crate::scenario;
 
     /// Two lies, which no engine can see through.
     const SCHEDULE: &str = "softdock schedule 1\nscenario refuse/off\npolicy 1: FlipBit(0)\n\
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_finding_is_kept_as_it_was_and_made_small() {
         let parsed = scenario::parse(Path::new("off.ron"), SCENARIO).expect("a scenario");
-        let Scenario::Attach(scenario) = parsed;
+        let scenario = parsed.into_attach().expect("an attempt to attach");
         let schedule = Schedule::parse(SCHEDULE).expect("a schedule");
         let finding = Finding { schedule, broken: vec!["x".into()], summary: "y".into() };
         let folder = std::env::temp_dir().join(format!("softdock-{}", std::process::id()));
@@ -101,7 +101,8 @@ mod tests {
         let text = fs::read_to_string(path).expect("a text");
         assert_eq!(text, format!("{SCHEDULE}# x\n# y\n"));
         let small = finding.save_small(&folder, &scenario).expect("a file").expect("still wrong");
-        let (Scenario::Attach(small), text) = scenario::read(&small).expect("a scenario");
+        let (small, text) = scenario::read(&small).expect("a scenario");
+        let small = small.into_attach().expect("an attempt to attach");
         assert_eq!(small.faults.len(), 2, "{text}");
         assert!(text.starts_with("// WRONG: "), "{text}");
         fs::remove_dir_all(folder).expect("our own folder");

@@ -11,6 +11,7 @@
 //! | [`oracle`] | the truth, and what must never happen |
 //! | [`sweep`] | the fault space of a scenario, and what was gone through |
 //! | [`explore`] | every interleaving of the target's moves |
+//! | [`stepping`] | the other half: a debugger at work in an interpreter |
 //! | [`blame`] | whether anybody could have known better |
 //! | [`finding`] | a run that should not be, kept |
 //! | [`shrink`] | the smallest scenario that is still wrong |
@@ -38,6 +39,7 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod shrink;
+pub mod stepping;
 pub mod story;
 pub mod sweep;
 pub mod trace;

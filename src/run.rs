@@ -32,7 +32,7 @@ pub struct Unbuildable {
 }
 
 impl Unbuildable {
-    fn new(token: &'static str, message: impl fmt::Display) -> Unbuildable {
+    pub(crate) fn new(token: &'static str, message: impl fmt::Display) -> Unbuildable {
         Unbuildable { token, message: message.to_string() }
     }
 }

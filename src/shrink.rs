@@ -274,7 +274,7 @@ mod tests {
             expect: (outcome: "armed", site: "verify"),
         )"#;
         let parsed = scenario::parse(Path::new("crowd.ron"), text).expect("a scenario");
-        let Scenario::Attach(mut scenario) = parsed;
+        let mut scenario = parsed.into_attach().expect("an attempt to attach");
         let fault = |at, kind| Fault { at, sticky: false, kind };
         let ends = FaultKind::Move(Actor::ExitThreadAndReuse(4243));
         let raised = |nth| FaultKind::Move(Actor::Raise(4244, 1_u8 << (nth % 5)));
@@ -283,7 +283,7 @@ mod tests {
             .chain([fault(At::Hit(Site::WriteScriptPath, 1), ends)])
             .collect();
         scenario.faults.rotate_right(noise / 3);
-        *scenario
+        scenario
     }
 
     #[test]

@@ -231,12 +231,12 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::scenario::{self, Scenario};
+    use crate::scenario;
 
     fn told(name: &str) -> Story {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
         let (scenario, _) = scenario::read(&root.join(name)).expect("a scenario");
-        let Scenario::Attach(scenario) = scenario;
+        let scenario = scenario.into_attach().expect("an attempt to attach");
         tell(&mut Stage::new(&scenario).expect("a process"))
     }
 

@@ -70,12 +70,12 @@ fn name(bytes: &[u8]) -> String {
 }
 
 fn seeds(target: &str, scenarios: &[(String, Scenario)]) -> Vec<Vec<u8>> {
-    let attaches = scenarios.iter().map(|(_, Scenario::Attach(attach))| attach);
+    let attaches = scenarios.iter().filter_map(|(_, scenario)| scenario.attach());
     match target {
         "slab" => tables(),
-        "image" => attaches.map(|attach| damage(attach)).collect(),
+        "image" => attaches.map(damage).collect(),
         "schedule" => schedules(),
-        "sweep" => scenarios.iter().map(|(_, scenario)| encode(scenario)).collect(),
+        "sweep" => attaches.map(encode).collect(),
         "scenario_text" => scenarios.iter().map(|(_, s)| scenario::write(s).into_bytes()).collect(),
         "maps" => maps(),
         "elf" => elves(),

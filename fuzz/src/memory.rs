@@ -10,7 +10,7 @@
 use softdock::codec::{Coded, decode};
 use softdock::scenario::names::BuildName;
 use softdock::scenario::process::{Image, SubInterpreter};
-use softdock::scenario::{Attach, Damage, Place, Scenario, Thread};
+use softdock::scenario::{Attach, Damage, Place, Thread};
 
 use crate::crash::Crash;
 use crate::judge::attempt;
@@ -47,7 +47,7 @@ pub fn image(input: &[u8]) -> Result<(), Crash> {
 
 /// A healthy process, of the two bytes that are taken from the front.
 fn healthy(from: &mut &[u8]) -> Attach {
-    let Scenario::Attach(mut scenario) = decode(&[]);
+    let mut scenario = decode(&[]);
     scenario.process.build = Some(BuildName::take(from));
     let bits = u8::take(from);
     let is = |bit: u8| bits & 1 << bit != 0;
@@ -63,7 +63,7 @@ fn healthy(from: &mut &[u8]) -> Attach {
     }
     scenario.config.confirm = is(6);
     scenario.config.cancel = is(7);
-    *scenario
+    scenario
 }
 
 /// The first two bytes of a seed.

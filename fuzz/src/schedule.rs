@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use softdock::choice::{Bytes, Chooser, Classes, Menu, Open, Prefixes, What};
 use softdock::run::Stage;
-use softdock::scenario::{Attach, Scenario};
+use softdock::scenario::Attach;
 use softdock::trace::Trace;
 
 use crate::crash::{Crash, attempting};
@@ -70,9 +70,9 @@ fn scenarios() -> &'static [Attach] {
     static READ: OnceLock<Vec<Attach>> = OnceLock::new();
     READ.get_or_init(|| {
         let read = |(name, text): &(&str, &str)| {
-            let Scenario::Attach(attach) = softdock::scenario::parse(name.as_ref(), text)
+            let read = softdock::scenario::parse(name.as_ref(), text)
                 .unwrap_or_else(|mistake| panic!("{mistake}"));
-            *attach
+            read.into_attach().expect("a play is an attempt to attach")
         };
         PLAYS.iter().map(read).collect()
     })

@@ -13,7 +13,7 @@ use softdock::choice::{Chooser, Classes, Menu, Open, Prefixes, Recorded, What};
 use softdock::codec::decode;
 use softdock::run::Stage;
 use softdock::scenario::process::Image;
-use softdock::scenario::{Actor, Attach, FaultKind, Scenario};
+use softdock::scenario::{Actor, Attach, FaultKind};
 use softdock::trace::Trace;
 
 use crate::crash::{Crash, attempting};
@@ -37,7 +37,7 @@ pub fn check(input: &[u8]) -> Result<(), Crash> {
     if input.len() > INPUT_MAX {
         return Ok(());
     }
-    let Scenario::Attach(scenario) = decode(input);
+    let scenario = decode(input);
     if !is_small(&scenario) || !is_fair(&scenario) {
         return Ok(());
     }

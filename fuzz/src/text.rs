@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use softdock::run::Stage;
-use softdock::scenario::{self, Scenario};
+use softdock::scenario;
 
 use crate::crash::{Crash, attempting};
 
@@ -33,8 +33,9 @@ pub fn check(input: &[u8]) -> Result<(), Crash> {
     if scenario::parse(path, &written).as_ref() != Ok(&read) {
         return Err(Crash::of_input("it does not read back", written));
     }
-    let Scenario::Attach(attach) = &read;
-    attempting(Some(attach));
-    drop(Stage::new(attach));
+    if let Some(attach) = read.attach() {
+        attempting(Some(attach));
+        drop(Stage::new(attach));
+    }
     Ok(())
 }

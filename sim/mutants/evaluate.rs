@@ -26,7 +26,7 @@ use std::sync::Mutex;
 use softdock::corpus::{self, Entry};
 use softdock::finding::Finding;
 use softdock::oracle::Violation;
-use softdock::scenario::{Mistake, Scenario};
+use softdock::scenario::Mistake;
 use softdock::shrink::shrink;
 use softdock::sweep::{Job, Sweep, Watcher};
 use softdock::trace::Trace;
@@ -79,6 +79,9 @@ impl Witnesses {
         let mut entries = Vec::new();
         for (path, name) in corpus::find(&[folder])? {
             let entry = corpus::load(&path, &name)?;
+            if entry.scenario.attach().is_none() {
+                continue;
+            }
             match look(&entry) {
                 Seen::Nothing => entries.push(entry),
                 _ => eprintln!("left out, since it fails without any mutant: {name}"),
@@ -120,7 +123,7 @@ impl Witnesses {
 
 /// Lines of the smallest scenario that breaks the same promise; 0 where none is broken.
 fn small(entry: &Entry) -> usize {
-    let Scenario::Attach(scenario) = &entry.scenario;
+    let Some(scenario) = entry.scenario.attach() else { return 0 };
     let shrunk = panic::catch_unwind(AssertUnwindSafe(|| shrink(scenario))).ok().flatten();
     shrunk.map_or(0, |shrunk| shrunk.file(&entry.name).lines().count())
 }
@@ -164,7 +167,7 @@ fn sweep_kills(entry: &Entry, number: u32) -> Option<String> {
 }
 
 fn first_finding(entry: &Entry) -> Option<Finding> {
-    let Scenario::Attach(scenario) = &entry.scenario;
+    let scenario = entry.scenario.attach()?;
     let sweep = Sweep { depth: 1, lies: false, workers: 1, shard: (0, 1) };
     let first = First(Mutex::new(None));
     let _ = sweep.run(&[Job { name: &entry.name, scenario }], &first);

@@ -1,5 +1,5 @@
-//! `softdock explore`: every interleaving of a scenario's moves with the accesses of the engine,
-//! and its certificate.
+//! `softdock explore`: every interleaving of a scenario's moves with the accesses of the engine, or
+//! of its threads with each other where it is about stepping, and the certificate.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,9 @@ use softdock::corpus::{self, Entry};
 use softdock::explore::{Exploration, Explore};
 use softdock::finding::Finding;
 use softdock::report::Line;
-use softdock::scenario::{Attach, Mistake, Scenario};
+use softdock::scenario::{self, Mistake, Scenario};
+use softdock::stepping;
+use softdock::stepping::world::Mover;
 use softdock::sweep::Tally;
 
 use super::progress::Progress;
@@ -22,15 +24,17 @@ use super::{Exit, Format, output, usage};
 /// cases are gone through one by one as well, and must come to the same. A promise that was broken
 /// although no reader could have known better is excused, counted, and named. With --faults 1 a
 /// read stops short after one byte, half of them, or all but one; `sweep` tries every byte.
+///
+/// Where a scenario is about stepping, its threads run in every possible order.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  softdock explore                                    everything below scenarios/race
+  softdock explore                                    scenarios/race and scenarios/stepping
   softdock explore scenarios/race/thread-exits.ron    one scenario, its whole certificate
   softdock explore --faults 1                         and all of that with every single fault")]
 pub(crate) struct Args {
-    /// Scenario files, or folders of them; those without `moves` are left out.
-    #[arg(default_value = "scenarios/race")]
+    /// Scenario files, or folders of them; attempts to attach without `moves` are left out.
+    #[arg(default_values = ["scenarios/race", "scenarios/stepping"])]
     paths: Vec<PathBuf>,
 
     /// At most so many honest and silent faults in a run besides.
@@ -60,44 +64,51 @@ struct Told<'e> {
 pub(crate) fn explore(args: &Args) -> Exit {
     let entries = match read(&args.paths) {
         Ok(entries) if !entries.is_empty() => entries,
-        Ok(_) => return usage("softdock: no scenario with `moves` below these paths"),
+        Ok(_) => {
+            return usage("softdock: no scenario with `moves`, or about stepping, below these");
+        }
         Err(mistake) => return usage(&mistake.to_string()),
     };
     let progress = match Progress::new(entries.len()) {
         Ok(progress) => progress,
         Err(error) => return usage(&format!("softdock: signals cannot be listened to: {error}")),
     };
-    let mut explorations = Vec::new();
+    let (mut explorations, mut steppings) = (Vec::new(), Vec::new());
     for entry in &entries {
-        match explore_one(entry, args, &progress) {
-            Ok(exploration) => explorations.push(exploration),
-            Err(mistake) => return usage(&mistake.to_string()),
+        let explored = match &entry.scenario {
+            Scenario::Attach(_) => {
+                explore_one(entry, args, &progress).map(|one| explorations.push(one))
+            }
+            Scenario::Stepping(_) => {
+                explore_steps(entry, args, &progress).map(|one| steppings.push(one))
+            }
+        };
+        if let Err(mistake) = explored {
+            return usage(&mistake.to_string());
         }
         if !progress.goes_on() {
             break;
         }
     }
     progress.finish();
-    conclude(&explorations, args)
+    let attaches = (!explorations.is_empty()).then(|| conclude(&explorations, args));
+    let steps = (!steppings.is_empty()).then(|| conclude_steps(&steppings, args));
+    let clean = [attaches, steps].into_iter().flatten().all(|exit| exit == Exit::AsAsked);
+    if clean { Exit::AsAsked } else { Exit::Finding }
 }
 
 fn read(paths: &[PathBuf]) -> Result<Vec<Entry>, Mistake> {
     let files = corpus::find(paths)?;
     let entries = files.iter().map(|(path, name)| corpus::load(path, name));
     let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
-    entries.retain(|entry| !attach(entry).moves.is_empty());
+    entries.retain(|entry| entry.scenario.attach().is_none_or(|it| !it.moves.is_empty()));
     Ok(entries)
 }
 
-fn attach(entry: &Entry) -> &Attach {
-    let Scenario::Attach(attach) = &entry.scenario;
-    attach
-}
-
 fn explore_one(entry: &Entry, args: &Args, progress: &Progress) -> Result<Exploration, Mistake> {
-    let mut stage = entry.stage()?;
+    let (mut stage, attach) = (entry.stage()?, entry.attach()?);
     let folder = args.out.join("findings");
-    let found = |finding: Finding| progress.found(&folder, &finding, attach(entry));
+    let found = |finding: Finding| progress.found(&folder, &finding, attach);
     let explore = Explore { name: &entry.name, faults: args.faults, unpruned: args.unpruned };
     let exploration = explore.run(&mut stage, &found, &|| progress.goes_on());
     progress.did(exploration.tally.runs + exploration.cut);
@@ -135,6 +146,78 @@ fn conclude(explorations: &[Exploration], args: &Args) -> Exit {
         Format::Json => output::message(&text),
     }
     if bad > 0 { Exit::Finding } else { Exit::AsAsked }
+}
+
+/// Every schedule of a scenario about stepping. What is found is a scenario itself: the same, by
+/// the shortest schedule that breaks the promise.
+fn explore_steps(
+    entry: &Entry,
+    args: &Args,
+    progress: &Progress,
+) -> Result<stepping::explore::Exploration, Mistake> {
+    let (scenario, plan) = entry.plan()?;
+    let goes_on = || progress.goes_on();
+    let (exploration, found) = stepping::explore::explore(&entry.name, &plan, &goes_on);
+    progress.did(exploration.transitions);
+    if let Some(found) = found {
+        let threads = found.schedule.iter().filter_map(|mover| match mover {
+            Mover::Thread(thread) => Some(*thread),
+            Mover::Debugger => None,
+        });
+        let shortest = scenario::Stepping { schedule: threads.collect(), ..scenario.clone() };
+        let broken: Vec<String> = found.broken.iter().map(ToString::to_string).collect();
+        let text = format!(
+            "// WRONG: {}.\n{}",
+            broken.join("; "),
+            scenario::write(&Scenario::Stepping(Box::new(shortest)))
+        );
+        let folder = args.out.join("findings");
+        let path = folder.join(format!("{}.ron", entry.name.replace('/', "-")));
+        let saved = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, text));
+        saved.map_err(|error| Mistake::whole(&path, error))?;
+        output::message(&format!("softdock: {}; see {}", broken.join("; "), path.display()));
+    }
+    Ok(exploration)
+}
+
+fn conclude_steps(steppings: &[stepping::explore::Exploration], args: &Args) -> Exit {
+    let (mut states, mut transitions, mut findings, mut bad) = (0, 0, 0, 0);
+    for exploration in steppings {
+        let clean = exploration.is_clean();
+        bad += usize::from(!clean);
+        states += exploration.states;
+        transitions += exploration.transitions;
+        findings += exploration.findings;
+        match args.format {
+            Format::Json => output::json(&Line::new(
+                "explore-steps",
+                ToldSteps { clean, certificate: exploration },
+            )),
+            Format::Text if steppings.len() == 1 => output::result(&exploration.to_string()),
+            Format::Text => {
+                let tally = Tally { findings: exploration.findings, ..Tally::default() };
+                let (name, complete) = (&exploration.scenario, exploration.complete);
+                output::result(&output::tallied(name, exploration.states, &tally, complete));
+            }
+        }
+    }
+    let scenarios = steppings.len();
+    let text = format!(
+        "{scenarios} scenarios about stepping: {states} states by {transitions} transitions; \
+         {findings} findings"
+    );
+    match args.format {
+        Format::Text => output::result(&text),
+        Format::Json => output::message(&text),
+    }
+    if bad > 0 { Exit::Finding } else { Exit::AsAsked }
+}
+
+/// The body of a line of JSON.
+#[derive(Serialize)]
+struct ToldSteps<'e> {
+    clean: bool,
+    certificate: &'e stepping::explore::Exploration,
 }
 
 fn line(exploration: &Exploration) -> String {

@@ -33,6 +33,13 @@ pub(crate) fn result(text: &str) {
     }
 }
 
+/// Prints a result, unless it is empty.
+pub(crate) fn result_if_any(text: &str) {
+    if !text.is_empty() {
+        result(text);
+    }
+}
+
 /// Prints a result as one line of JSON.
 pub(crate) fn json(line: &impl Serialize) {
     match serde_json::to_string(line) {

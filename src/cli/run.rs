@@ -1,7 +1,7 @@
 //! `softdock run`: scenarios in the virtual world, one line each. It runs and tells; what is right
 //! is judged by the library.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
@@ -9,7 +9,8 @@ use serde::Serialize;
 use softdock::corpus::{self, Entry};
 use softdock::report::{Attempt, Line};
 use softdock::run::Run;
-use softdock::scenario::Mistake;
+use softdock::scenario::{Mistake, Scenario};
+use softdock::stepping::play::{Play, play};
 use softdock::trace::Trace;
 
 use super::{Exit, output, usage};
@@ -62,6 +63,16 @@ struct Told {
     attempt: Attempt,
 }
 
+/// The same of a scenario about stepping.
+#[derive(Serialize)]
+struct ToldPlay {
+    name: String,
+    clean: bool,
+    wrongs: Vec<String>,
+    told: Vec<String>,
+    transitions: usize,
+}
+
 pub(crate) fn run(args: &Args) -> Exit {
     let files = match corpus::find(&args.paths) {
         Ok(files) if !files.is_empty() => files,
@@ -70,12 +81,28 @@ pub(crate) fn run(args: &Args) -> Exit {
     };
     let mut tally = Tally::new(args);
     for (path, name) in &files {
-        match corpus::load(path, name).and_then(|entry| attempt(&entry, args).map(|r| (entry, r))) {
-            Ok((entry, run)) => tally.count(&entry, &run),
-            Err(mistake) => tally.mistake(name, &mistake),
+        if let Err(mistake) = one(path, name, args, &mut tally) {
+            tally.mistake(name, &mistake);
         }
     }
     tally.conclude()
+}
+
+fn one(path: &Path, name: &str, args: &Args, tally: &mut Tally<'_>) -> Result<(), Mistake> {
+    let entry = corpus::load(path, name)?;
+    match &entry.scenario {
+        Scenario::Attach(_) => tally.count(&entry, &attempt(&entry, args)?),
+        Scenario::Stepping(_) => tally.count_played(&entry, &played(&entry, args)?),
+    }
+    Ok(())
+}
+
+/// As [`attempt`], for a debugger at work.
+fn played(entry: &Entry, args: &Args) -> Result<Play, Mistake> {
+    let (scenario, plan) = entry.plan()?;
+    let quiet = play(scenario, &plan, false);
+    let shown = args.trace || !quiet.is_clean();
+    Ok(if shown { play(scenario, &plan, true) } else { quiet })
 }
 
 /// Runs it quietly; only a run that is to be shown is run once more with a trace, which is the
@@ -109,6 +136,35 @@ impl Tally<'_> {
             Format::Text => self.text(entry, run),
             Format::Json => output::json(&Line::new("run", told(entry, run))),
             Format::Junit => drop(self.suite.add_test_case(case(entry, run))),
+        }
+    }
+
+    fn count_played(&mut self, entry: &Entry, play: &Play) {
+        self.scenarios += 1;
+        self.findings += usize::from(!play.is_clean());
+        let wrongs: Vec<String> = wrongs_of_play(play).collect();
+        let name = &entry.name;
+        match self.args.format {
+            Format::Text => {
+                let stops = play.told.len();
+                output::result(&format!("{name:<44} {:<12} {stops} told", "stepped"));
+                output::result_if_any(&play.trace);
+                for wrong in &wrongs {
+                    output::result(&output::styled(output::BAD, format!("  WRONG: {wrong}")));
+                }
+            }
+            Format::Json => output::json(&Line::new("run", told_play(entry, play, wrongs))),
+            Format::Junit => {
+                let status = match wrongs.is_empty() {
+                    true => TestCaseStatus::success(),
+                    false => {
+                        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                        status.set_message(wrongs.join("; "));
+                        status
+                    }
+                };
+                self.suite.add_test_case(TestCase::new(name.as_str(), status));
+            }
         }
     }
 
@@ -166,6 +222,15 @@ impl Tally<'_> {
             Err(error) => output::message(&format!("softdock: cannot write JUnit: {error}")),
         }
     }
+}
+
+fn wrongs_of_play(play: &Play) -> impl Iterator<Item = String> + '_ {
+    play.broken.iter().map(ToString::to_string).chain(play.mismatches.iter().cloned())
+}
+
+fn told_play(entry: &Entry, play: &Play, wrongs: Vec<String>) -> ToldPlay {
+    let (clean, told) = (play.is_clean(), play.told.clone());
+    ToldPlay { name: entry.name.clone(), clean, wrongs, told, transitions: play.moves }
 }
 
 fn wrongs(run: &Run) -> impl Iterator<Item = String> + '_ {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use softdock::corpus::{self, Entry};
 use softdock::finding::Finding;
 use softdock::report::Line;
-use softdock::scenario::{Mistake, Scenario};
+use softdock::scenario::Mistake;
 use softdock::sweep::{Bound, Certificate, DEPTH_MAX, Job, Proof, Sweep, Tally, Watcher, recount};
 
 use super::progress::Progress;
@@ -89,7 +89,7 @@ pub(crate) fn sweep(args: &Args) -> Exit {
         Ok(entries) => entries,
         Err(mistake) => return usage(&mistake.to_string()),
     };
-    let jobs: Vec<Job<'_>> = entries.iter().map(job).collect();
+    let jobs: Vec<Job<'_>> = entries.iter().filter_map(job).collect();
     let sweep = Sweep {
         depth: args.depth,
         lies: args.lies,
@@ -131,15 +131,16 @@ fn read(paths: &[PathBuf]) -> Result<Vec<Entry>, Mistake> {
     let mut entries = Vec::new();
     for (path, name) in &files {
         let entry = corpus::load(path, name)?;
-        entry.stage()?;
-        entries.push(entry);
+        if entry.scenario.attach().is_some() {
+            entry.stage()?;
+            entries.push(entry);
+        }
     }
     Ok(entries)
 }
 
-fn job(entry: &Entry) -> Job<'_> {
-    let Scenario::Attach(scenario) = &entry.scenario;
-    Job { name: &entry.name, scenario }
+fn job(entry: &Entry) -> Option<Job<'_>> {
+    entry.scenario.attach().map(|scenario| Job { name: &entry.name, scenario })
 }
 
 fn processors() -> usize {

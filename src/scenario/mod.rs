@@ -10,6 +10,7 @@ pub mod names;
 pub mod place;
 pub mod process;
 mod read;
+pub mod stepping;
 mod write;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use fault::{Actor, At, Fault, FaultKind};
 pub use place::{Damage, Place};
 pub use process::Process;
 pub use read::{Mistake, parse, read};
+pub use stepping::Stepping;
 pub use write::write;
 
 use names::{
@@ -31,6 +33,28 @@ use names::{
 pub enum Scenario {
     /// An attempt to attach to a CPython process.
     Attach(Box<Attach>),
+    /// A debugger at work in an interpreter's bytecode.
+    Stepping(Box<Stepping>),
+}
+
+impl Scenario {
+    /// The attempt to attach, if it is one.
+    #[must_use]
+    pub fn attach(&self) -> Option<&Attach> {
+        match self {
+            Scenario::Attach(attach) => Some(attach),
+            Scenario::Stepping(_) => None,
+        }
+    }
+
+    /// The same.
+    #[must_use]
+    pub fn into_attach(self) -> Option<Attach> {
+        match self {
+            Scenario::Attach(attach) => Some(*attach),
+            Scenario::Stepping(_) => None,
+        }
+    }
 }
 
 /// An attempt to attach to a CPython process.

@@ -54,6 +54,25 @@ impl Mistake {
         Mistake { path: path.into(), line, column: 1, message, text: text.into() }
     }
 
+    /// A mistake in a text that the file quotes: a program, from its own line 1 on. Where the file
+    /// does not have it word for word, the mistake is that of the file as a whole.
+    pub(crate) fn in_text(
+        path: &Path,
+        text: &str,
+        quoted: &str,
+        (line, column): (usize, usize),
+        message: String,
+    ) -> Mistake {
+        let Some(start) = text.find(quoted).filter(|_| !quoted.is_empty()) else {
+            return Mistake::whole(path, format!("program, line {line}: {message}"));
+        };
+        let before = &text[..start];
+        let first = before.matches('\n').count() + 1;
+        let indent = before.chars().rev().take_while(|c| *c != '\n').count();
+        let column = if line == 1 { column + indent } else { column };
+        Mistake { path: path.into(), line: first + line - 1, column, message, text: text.into() }
+    }
+
     fn of_ron(path: &Path, text: &str, error: &SpannedError) -> Mistake {
         let (line, column) = (error.span.start.line, error.span.start.col);
         let message = with_suggestion(&error.code);

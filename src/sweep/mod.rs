@@ -262,14 +262,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::scenario::{self, Attach, Scenario};
+    use crate::scenario::{self, Attach};
 
     fn healthy() -> Attach {
         let text = r#"Attach(about: "x", process: (threads: 2),
             expect: (outcome: "armed", site: "verify"))"#;
         let read = scenario::parse(std::path::Path::new("x.ron"), text).expect("a scenario");
-        let Scenario::Attach(attach) = read;
-        *attach
+        read.into_attach().expect("an attempt to attach")
     }
 
     /// What a second fault at this access comes to, in every way there is: how often each ending.

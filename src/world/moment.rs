@@ -349,7 +349,6 @@ mod tests {
 
     use crate::choice::{Recorded, What};
     use crate::corpus;
-    use crate::scenario::Scenario;
     use crate::sweep::{PartKind, menu, open_after};
     use crate::trace::Trace;
 
@@ -361,7 +360,7 @@ mod tests {
         let mut compared = 0;
         for (path, name) in corpus::find(&[root]).expect("scenarios") {
             let entry = corpus::load(&path, &name).expect("a scenario");
-            let Scenario::Attach(scenario) = &entry.scenario;
+            let Some(scenario) = entry.scenario.attach() else { continue };
             let mut stage = entry.stage().expect("a process");
             let quiet = open_after(&mut stage, &scenario.faults, &menu, &vec![]);
             for (nth, open) in (0..).zip(quiet.iter().take(60)) {

@@ -239,7 +239,7 @@ impl<E: ExecutionControl> Debugger<E> {
                 // A tail call: the frame is used again, and what the range was about has ended.
                 stepper.range = None;
             }
-            // Where it cannot wait there it acts as a step past the call, which it waits for besides.
+            // Where it cannot wait there it acts as a step past the call, which it waits for too.
             let _ = self.wait_at(target, stepper, entry, frame.owner);
         }
         self.tell_method_enter(target);

@@ -31,8 +31,8 @@
 //! * A step into a tail call goes there.
 //! * Instructions without a line (the plumbing of `finally` and `catch`) are never stopped at.
 //! * A step belongs to an activation: a callee of the same method is another one. Frames are
-//!   compared by address *and* by whose variables they use, since a `finally` has a frame of its
-//!   own (CoreCLR accepts one frame more, and stops in recursive callees: `stepping/recursion-over`).
+//!   compared by whose variables they use, since a `finally` has a frame of its own. (CoreCLR
+//!   accepts one frame more, and so stops in recursive callees: `stepping/over-recursion`.)
 //! * A breakpoint that is set on an instruction which a running thread has fetched already is not
 //!   hit by that thread this time.
 //! * A call of a frame that is not the newest is half done. A step from there goes to the address

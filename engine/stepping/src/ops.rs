@@ -2,9 +2,9 @@
 //! (dotnet/runtime, spring 2026), and how many 32-bit slots an instruction has. What an instruction
 //! does with control is for `walker`.
 //!
-//! Folklore: the debugger of CoreCLR has a copy of the interpreter's table as well, made by the same
-//! macro. A list that was typed by hand would go stale: `CALLDELEGATE` had 4, 5 and 6 slots within
-//! a year. A test of the whole house compares this one with the virtual interpreter's own.
+//! Folklore: the debugger of CoreCLR has a copy of the interpreter's table as well, made by the
+//! same macro. A list that was typed by hand would go stale: `CALLDELEGATE` had 4, 5 and 6 slots
+//! within a year. A test of the whole house compares this one with the virtual interpreter's own.
 
 /// The opcode of a breakpoint.
 pub const BREAKPOINT: u32 = 317;

@@ -1,9 +1,9 @@
-//! Who wants a breakpoint where, and what it replaced. One site an address, with any number of rows:
-//! the first row puts the breakpoint into memory, the last one takes it out.
+//! Who wants a breakpoint where, and what it replaced. One site an address, with any number of
+//! rows: the first row puts the breakpoint into memory, the last one takes it out.
 //!
 //! Folklore: CoreCLR has a copy of the saved opcode in each row, and took "not 0" for "active". But
 //! 0 is an opcode, `RET`: a breakpoint on a return could not be removed any more
-//! (dotnet/runtime#124499), and a second row on one was never active (`stepping/two-rows-on-a-ret`).
+//! (dotnet/runtime#124499), and a second row on one was never active (`stepping/rows-on-a-ret`).
 //! Here a site exists exactly as long as its breakpoint is in memory, whatever it replaced.
 
 use softdock_process::{Address, ProcessMemory};

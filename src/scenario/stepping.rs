@@ -1,0 +1,86 @@
+//! The grammar of scenarios in which a debugger sets breakpoints and steps: a program in bytecode,
+//! its threads, what the debugger does, and what it must be told.
+
+use serde::{Deserialize, Serialize};
+
+use super::is_default;
+
+/// A debugger at work on a program.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stepping {
+    /// What this is about, in one sentence.
+    pub about: String,
+    /// Where it was seen in the field: `dotnet/runtime#123251`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub source: Option<String>,
+    /// The program, in the assembly of `softdock_clr::assemble`.
+    pub program: String,
+    /// The method that each thread runs; one thread that runs `main` by default.
+    #[serde(default = "one_thread", skip_serializing_if = "is_one_thread")]
+    pub threads: Vec<String>,
+    /// What the debugger does: up to the first `Go` before anything runs, then at each stop.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub debugger: Vec<Command>,
+    /// Which threads move first, one transition each; then it is always the first that can. An
+    /// exploration tries all orders.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub schedule: Vec<u64>,
+    /// What the debugger must be told, in order.
+    pub expect: Vec<String>,
+    /// What the program must put out, in order.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub output: Vec<i32>,
+}
+
+fn one_thread() -> Vec<String> {
+    vec!["main".into()]
+}
+
+fn is_one_thread(threads: &Vec<String>) -> bool {
+    *threads == one_thread()
+}
+
+/// What a debugger does. The thread meant is the one that was told of first at this stop; before
+/// anything runs, thread 1.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub enum Command {
+    /// Lets the process run until there is something to tell.
+    Go,
+    /// Lets it run for so many transitions at most, and then stops it wherever it is.
+    Pause(u32),
+    /// Sets a breakpoint: `LINE` is a method's first line, `LINE:6` the instruction at slot 6.
+    Break(String),
+    /// Removes a breakpoint, by its number, counted from 1.
+    Delete(u32),
+    /// Begins a step.
+    Step(How),
+    /// Begins a step that does not end within these slots: from the first up to, and without, the
+    /// last.
+    StepRange(How, u64, u64),
+    /// Begins a step in a frame of a thread; 0 is the newest.
+    StepFrame(How, u64, usize),
+    /// Ends a step before its end, by its number, counted from 1.
+    Cancel(u32),
+    /// Lets the thread go on at another slot of its method.
+    SetIp(u64),
+    /// Lets the thread go on in one of its frames, which throws the newer ones away.
+    ResumeIn(usize),
+    /// Sets a variable of the newest frame.
+    SetVariable(u32, i32),
+    /// Runs a method on the thread, with these arguments.
+    Evaluate(String, Vec<i32>),
+    /// Lets go of the process for good.
+    Detach,
+}
+
+/// How far a step goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub enum How {
+    /// Into methods that are called.
+    In,
+    /// Past them.
+    Over,
+    /// Until the method has returned.
+    Out,
+}

@@ -1,0 +1,135 @@
+//! What must hold at every moment, whatever the engine thinks: the code, the breakpoints that are
+//! told, and, for what the program itself does, a twin that nobody debugs.
+
+use std::fmt;
+
+use softdock_clr::{Did, Step, Vm};
+use softdock_memory::Unmapped;
+use softdock_process::Address;
+use softdock_stepping::{BREAKPOINT, BreakpointId, Bytecode, Debugger, Owner, StepperId};
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Violation {
+    /// A word of the program is neither what it was nor a breakpoint that is wanted there.
+    Code(Address),
+    /// What a breakpoint replaced was not kept.
+    Original(Address),
+    /// Nobody wants a breakpoint any more, and the program is not what it was.
+    NotRestored,
+    /// A breakpoint is told that was removed.
+    Removed(BreakpointId),
+    /// A thread has executed the instruction at a breakpoint, or gone past it, and nobody was told.
+    Lost(BreakpointId),
+    /// A breakpoint is told twice for one arrival.
+    Twice(BreakpointId),
+    /// A step is told of that has ended, or to another thread.
+    ForeignStep(StepperId),
+    /// A step has ended where it must not.
+    TooEarly(StepperId),
+    /// A thread has executed what its step must end at.
+    TooLate(StepperId),
+    /// A step is left of a thread that has ended.
+    Orphan(StepperId),
+    /// A bypass is left where an instruction is fetched.
+    StaleBypass(u64),
+    /// A thread meets the same breakpoint again without having executed it.
+    NoProgress(u64),
+    /// The program does something else than without a debugger.
+    Otherwise(u64),
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Violation::Code(at) => write!(f, "the word at {at} is not the program's"),
+            Violation::Original(at) => write!(f, "what the breakpoint at {at} replaced is lost"),
+            Violation::NotRestored => f.write_str("no breakpoint is left, but the code is changed"),
+            Violation::Removed(id) => write!(f, "breakpoint {} is told after its removal", id.0),
+            Violation::Lost(id) => {
+                write!(f, "nobody was told of an arrival at breakpoint {}", id.0)
+            }
+            Violation::Twice(id) => write!(f, "breakpoint {} is told twice", id.0),
+            Violation::ForeignStep(id) => write!(f, "step {} is told of somebody else", id.0),
+            Violation::TooEarly(id) => write!(f, "step {} has ended too early", id.0),
+            Violation::TooLate(id) => write!(f, "step {} has gone past its end", id.0),
+            Violation::Orphan(id) => write!(f, "step {} outlives its thread", id.0),
+            Violation::StaleBypass(thread) => write!(f, "thread {thread} fetches with a bypass"),
+            Violation::NoProgress(thread) => write!(f, "thread {thread} meets the same again"),
+            Violation::Otherwise(thread) => {
+                write!(f, "thread {thread} does something else than without a debugger")
+            }
+        }
+    }
+}
+
+/// A thread has fetched a breakpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Arrival {
+    pub(super) thread: u64,
+    pub(super) at: Address,
+    /// The breakpoints that were there.
+    pub(super) owed: Vec<BreakpointId>,
+    /// Those that were told.
+    pub(super) told: Vec<BreakpointId>,
+}
+
+/// The breakpoints at this address.
+pub(super) fn breakpoints_at(debugger: &Debugger<Bytecode>, at: Address) -> Vec<BreakpointId> {
+    let sites = debugger.sites().iter().filter(|site| site.at == at);
+    let owners = sites.flat_map(|site| &site.rows).map(|row| row.owner);
+    let ids = owners.filter_map(|owner| match owner {
+        Owner::Breakpoint(id) => Some(id),
+        Owner::Stepper(_) => None,
+    });
+    ids.collect()
+}
+
+/// Every word of the program is what it was, or a breakpoint that somebody wants at the start of an
+/// instruction, whose word was kept.
+pub(super) fn check_code(vm: &Vm, debugger: &Debugger<Bytecode>) -> Option<Violation> {
+    let sites = debugger.sites();
+    if sites.is_empty() {
+        return (vm.memory().fingerprint() != 0).then_some(Violation::NotRestored);
+    }
+    let program = vm.program();
+    for (nth, method) in program.methods().iter().enumerate() {
+        for (slot, word) in (0..).zip(method.slots()) {
+            let at = program.address(nth, slot);
+            let site = sites.iter().find(|site| site.at == at);
+            let now = word_at(vm, at);
+            let is_start = method.instruction(slot).is_some();
+            match site {
+                None if now == Ok(*word) => {}
+                Some(site) if site.original != *word => return Some(Violation::Original(at)),
+                Some(_) if now == Ok(BREAKPOINT) && is_start => {}
+                _ => return Some(Violation::Code(at)),
+            }
+        }
+    }
+    None
+}
+
+fn word_at(vm: &Vm, at: Address) -> Result<u32, Unmapped> {
+    vm.memory().peek_u32(at)
+}
+
+/// Lets the twin do what the thread has done. Whether that is the same.
+pub(super) fn does_the_same(twin: &mut Vm, step: &Step) -> bool {
+    loop {
+        match twin.step(step.thread) {
+            Did::Executed(other) => {
+                let Step { method, slot, opcode, emitted, .. } = *step;
+                let is_left = other.left == step.left;
+                return is_left
+                    && (other.method, other.slot, other.opcode, other.emitted)
+                        == (method, slot, opcode, emitted);
+            }
+            Did::Unwinding { .. } | Did::Filtering { .. } | Did::MethodEnter { .. } => {
+                twin.go_on(step.thread);
+            }
+            Did::Unwound => {}
+            _ => return false,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! A debugger at work in a virtual CoreCLR interpreter: the real engine of `softdock-stepping`, the
+//! virtual machine of `softdock-clr`, and judges who know what neither of them does.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`plan`] | a scenario made into a program, threads and commands |
+//! | `target` | the virtual machine, as the engine sees it |
+//! | [`world`] | who can move, and what a move does |
+//! | `commands` | what the debugger does at a stop |
+//! | [`judge`] | what must hold at every moment |
+//! | `reference` | where a step must end, told by activations |
+//! | [`play`] | one run, by one schedule |
+//! | [`explore`] | every schedule |
+
+mod commands;
+pub mod explore;
+pub mod judge;
+pub mod plan;
+pub mod play;
+mod reference;
+mod target;
+pub mod world;

@@ -1,0 +1,128 @@
+//! One run of a scenario, by the schedule that it says, and what came out of it.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use softdock_clr::{Phase, Step};
+use softdock_process::Address;
+
+use super::judge::Violation;
+use super::plan::Plan;
+use super::world::{Happened, Mover, World};
+use crate::scenario::stepping::Stepping;
+
+/// At most so many transitions: a program that has not ended by then does not end.
+pub const MOVES_MAX: usize = 10_000;
+
+/// What one run came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Play {
+    /// What happened, a line for each transition; empty unless wanted.
+    pub trace: String,
+    /// What the debugger was told, a line for each stop.
+    pub told: Vec<String>,
+    /// Promises that were broken.
+    pub broken: Vec<Violation>,
+    /// What came out otherwise than the scenario expects.
+    pub mismatches: Vec<String>,
+    /// How many transitions were made.
+    pub moves: usize,
+}
+
+impl Play {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.broken.is_empty() && self.mismatches.is_empty()
+    }
+}
+
+/// Runs a scenario once.
+#[must_use]
+pub fn play(scenario: &Stepping, plan: &Arc<Plan>, traced: bool) -> Play {
+    let mut world = World::new(plan);
+    let mut schedule = scenario.schedule.iter();
+    let (mut trace, mut moves) = (String::new(), 0);
+    while let Some(mover) = next(&world, &mut schedule) {
+        if moves == MOVES_MAX {
+            break;
+        }
+        moves += 1;
+        world.advance(mover);
+        if traced {
+            line(&mut trace, moves, &world, mover);
+        }
+    }
+    let mut mismatches = compare("told", &scenario.expect, world.told());
+    let output: Vec<i32> = world.vm().output().iter().map(|(_, value)| *value).collect();
+    mismatches.extend(compare("put out", &scenario.output, &output));
+    let told = world.told().to_vec();
+    Play { trace, told, broken: world.broken().to_vec(), mismatches, moves }
+}
+
+/// The debugger when it is its turn; then who the schedule names, as long as that one can move;
+/// then the first who waits for nothing.
+fn next<'s>(world: &World, schedule: &mut impl Iterator<Item = &'s u64>) -> Option<Mover> {
+    let movers = world.movers();
+    if let [Mover::Debugger] = *movers {
+        return Some(Mover::Debugger);
+    }
+    let named = schedule.next().map(|thread| Mover::Thread(*thread));
+    let named = named.filter(|mover| movers.contains(mover));
+    let is_blocked = |mover: &&Mover| match mover {
+        Mover::Thread(thread) => world.vm().phase(*thread) == Phase::Blocked,
+        Mover::Debugger => false,
+    };
+    let free = movers.iter().find(|mover| !is_blocked(mover));
+    named.or(free.or(movers.first()).copied())
+}
+
+fn compare<T: PartialEq + std::fmt::Debug>(what: &str, expected: &[T], found: &[T]) -> Vec<String> {
+    if expected == found {
+        return Vec::new();
+    }
+    let nth = expected.iter().zip(found).take_while(|(a, b)| a == b).count();
+    let at = |list: &[T]| list.get(nth).map_or("nothing".into(), |item| format!("{item:?}"));
+    let (found, expected) = (at(found), at(expected));
+    vec![format!("{what}, the {}. time: {found}, expected {expected}", nth + 1)]
+}
+
+/// One transition: who, how deep, where, and what it was.
+fn line(trace: &mut String, nth: usize, world: &World, mover: Mover) {
+    let mut tell = |who: &str, depth: &str, at: &str, what: &str| {
+        let _ = writeln!(trace, "{nth:>4} {who:<8} {depth:>2}  {at:<10} {what}");
+    };
+    let Mover::Thread(thread) = mover else {
+        return match world.happened() {
+            Happened::Commands(from, to) => {
+                let commands = &world.plan().commands[from..to];
+                let told: Vec<String> = commands.iter().map(|it| format!("{it:?}")).collect();
+                tell("debugger", "", "", &told.join(", "));
+            }
+            _ => tell("debugger", "", "", ""),
+        };
+    };
+    let (who, depth) = (format!("thread {thread}"), world.vm().frames(thread).len().to_string());
+    let at = |at: Address| world.named(at);
+    match world.happened() {
+        Happened::Executed(step, bypassed) => {
+            let Step { method, slot, depth, .. } = step;
+            let method = &world.vm().program().methods()[method];
+            let text = method.instruction(slot).map_or("", |instruction| &instruction.text);
+            let place = format!("{}:{slot}", method.name());
+            let by = if bypassed { "   (by its bypass; memory has a breakpoint)" } else { "" };
+            tell(&who, &depth.to_string(), &place, &format!("{text}{by}"));
+        }
+        Happened::Hit(ip) => tell(&who, &depth, &at(ip), "fetches a breakpoint"),
+        Happened::Scanned(ip, true) => {
+            let told = world.told().last().map_or("", |told| told);
+            tell(&who, &depth, &at(ip), &format!("=> {told}"));
+        }
+        Happened::Scanned(ip, false) => tell(&who, &depth, &at(ip), "nobody stops here"),
+        Happened::Entering(ip) => tell(&who, &depth, &at(ip), "tells that a method is entered"),
+        Happened::Unwinding(ip) => tell(&who, &depth, &at(ip), "tells where an exception goes"),
+        Happened::Stayed(ip) => tell(&who, &depth, &at(ip), "fetches again"),
+        Happened::Other(what) => tell(&who, &depth, "", what),
+        Happened::Commands(..) => {}
+    }
+}

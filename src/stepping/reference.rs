@@ -1,0 +1,108 @@
+//! Where a step must end, told by what the program executes and by activations that are never
+//! confused with each other. It shares nothing with the engine, which has only addresses of frames
+//! that are used again, and predicts where this remembers.
+
+use softdock_clr::{Frame, FrameKind};
+use softdock_stepping::{Mode, StepperId};
+
+/// `DEBUG_METHOD_ENTER`, which comes before the first place of a method.
+const METHOD_ENTER: u32 = 350;
+
+/// A place that a thread is about to execute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Element {
+    /// The activation whose variables it uses.
+    pub(super) owner: u64,
+    pub(super) method: usize,
+    pub(super) slot: u32,
+    pub(super) opcode: u32,
+    /// Whether it belongs to a line.
+    pub(super) mapped: bool,
+    /// Whether it is part of a `finally` that an exception runs: nobody stops there.
+    pub(super) cleans_up: bool,
+}
+
+/// A step under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Reference {
+    pub(super) id: StepperId,
+    pub(super) thread: u64,
+    mode: Mode,
+    /// Method, first slot, and the first one behind.
+    range: Option<(usize, u32, u32)>,
+    /// The activation it was begun in.
+    start: u64,
+    /// The activations that called it.
+    ancestors: Vec<u64>,
+    /// Whether the instruction that it was begun at has been executed.
+    has_begun: bool,
+    /// The first activation that it has called.
+    entered: Option<u64>,
+    /// Evaluations under way when it was begun.
+    pub(super) depth: usize,
+}
+
+impl Reference {
+    /// A step in the nth of these frames, the newest of which comes first.
+    pub(super) fn new(
+        (id, thread): (StepperId, u64),
+        frames: &[Frame],
+        nth: usize,
+        mode: Mode,
+        range: Option<(usize, u32, u32)>,
+    ) -> Option<Reference> {
+        let frame = frames.get(nth)?;
+        let owner = |frame: &Frame| frames.iter().find(|other| other.address == frame.owner);
+        let start = owner(frame)?.activation;
+        let bottom = frames.iter().position(|frame| frame.is_bottom_of_evaluation);
+        let bottom = bottom.unwrap_or(frames.len());
+        let outer = frames.iter().take(bottom + 1).skip(nth + 1);
+        let methods = outer.filter(|frame| frame.kind == FrameKind::Method);
+        let ancestors = methods.map(|frame| frame.activation).filter(|it| *it != start).collect();
+        let depth = frames.iter().filter(|frame| frame.is_bottom_of_evaluation).count();
+        let has_begun = frame.is_calling;
+        Some(Reference {
+            id,
+            thread,
+            mode,
+            range,
+            start,
+            ancestors,
+            has_begun,
+            entered: None,
+            depth,
+        })
+    }
+
+    /// Whether the step must end right before this.
+    pub(super) fn ends_at(&self, at: &Element) -> bool {
+        if !self.has_begun || !at.mapped || at.cleans_up {
+            return false;
+        }
+        let within = |(method, from, to): (usize, u32, u32)| {
+            at.method == method && (from..to).contains(&at.slot)
+        };
+        let is_home = at.owner == self.start && self.mode != Mode::Out;
+        let is_entry = self.entered == Some(at.owner) && at.opcode != METHOD_ENTER;
+        is_home && !self.range.is_some_and(within)
+            || self.ancestors.contains(&at.owner)
+            || is_entry && self.mode == Mode::In
+    }
+
+    /// This was executed by its thread, and may have called something.
+    pub(super) fn executed(&mut self, at: &Element, called: Option<u64>) {
+        if at.owner == self.start {
+            self.has_begun = true;
+            self.entered = self.entered.or(called);
+        } else if let Some(nth) = self.ancestors.iter().position(|other| *other == at.owner) {
+            // Something without a line in a caller: the step goes on from there, past calls.
+            self.start = at.owner;
+            self.ancestors.drain(..=nth);
+            self.range = None;
+            self.entered = called;
+            if self.mode == Mode::Out {
+                self.mode = Mode::Over;
+            }
+        }
+    }
+}
