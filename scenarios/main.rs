@@ -89,7 +89,7 @@ fn judge_steps(entry: &Entry) -> Result<(), Failed> {
         let wrong: Vec<String> = broken.chain(run.mismatches.iter().cloned()).collect();
         return Err(format!("{}  WRONG: {}", run.trace, wrong.join("\n  WRONG: ")).into());
     }
-    let (explored, found) = explore(&entry.name, &plan, &|| true);
+    let (explored, found) = explore(&entry.name, &plan, true, &|| true);
     if !explored.is_clean() {
         return Err(format!("{explored}{found:?}").into());
     }

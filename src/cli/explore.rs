@@ -11,7 +11,6 @@ use softdock::finding::Finding;
 use softdock::report::Line;
 use softdock::scenario::{self, Mistake, Scenario};
 use softdock::stepping;
-use softdock::stepping::world::Mover;
 use softdock::sweep::Tally;
 
 use super::progress::Progress;
@@ -25,7 +24,9 @@ use super::{Exit, Format, output, usage};
 /// although no reader could have known better is excused, counted, and named. With --faults 1 a
 /// read stops short after one byte, half of them, or all but one; `sweep` tries every byte.
 ///
-/// Where a scenario is about stepping, its threads run in every possible order.
+/// Where a scenario is about stepping, its threads run in every possible order, and the debugger
+/// does everything that it can choose to. With --faults 1 one of its writes to the bytecode goes
+/// wrong.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -157,14 +158,11 @@ fn explore_steps(
 ) -> Result<stepping::explore::Exploration, Mistake> {
     let (scenario, plan) = entry.plan()?;
     let goes_on = || progress.goes_on();
-    let (exploration, found) = stepping::explore::explore(&entry.name, &plan, &goes_on);
+    let (exploration, found) =
+        stepping::explore::explore(&entry.name, &plan, args.faults > 0, &goes_on);
     progress.did(exploration.transitions);
     if let Some(found) = found {
-        let threads = found.schedule.iter().filter_map(|mover| match mover {
-            Mover::Thread(thread) => Some(*thread),
-            Mover::Debugger => None,
-        });
-        let shortest = scenario::Stepping { schedule: threads.collect(), ..scenario.clone() };
+        let shortest = found.scenario(scenario, &plan);
         let broken: Vec<String> = found.broken.iter().map(ToString::to_string).collect();
         let text = format!(
             "// WRONG: {}.\n{}",

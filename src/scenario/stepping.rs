@@ -19,6 +19,15 @@ pub struct Stepping {
     /// The method that each thread runs; one thread that runs `main` by default.
     #[serde(default = "one_thread", skip_serializing_if = "is_one_thread")]
     pub threads: Vec<String>,
+    /// Threads that start when an older one with their number has ended, in this method.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub again: Vec<(u64, String)>,
+    /// Methods that are compiled when they are called first, and have no body before.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub late: Vec<String>,
+    /// Methods that have another body, which is written as a method of its own.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub bodies: Vec<(String, String)>,
     /// What the debugger does: up to the first `Go` before anything runs, then at each stop.
     #[serde(default, skip_serializing_if = "is_default")]
     pub debugger: Vec<Command>,
@@ -26,6 +35,13 @@ pub struct Stepping {
     /// exploration tries all orders.
     #[serde(default, skip_serializing_if = "is_default")]
     pub schedule: Vec<u64>,
+    /// Which of its [`Command::Either`] the debugger takes each time, counted from 0: the first one
+    /// by default. An exploration tries all.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub choices: Vec<usize>,
+    /// What goes wrong when breakpoints are written to memory, or taken out of it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub faults: Vec<WriteFault>,
     /// What the debugger must be told, in order.
     pub expect: Vec<String>,
     /// What the program must put out, in order.
@@ -72,6 +88,23 @@ pub enum Command {
     Evaluate(String, Vec<i32>),
     /// Lets go of the process for good.
     Detach,
+    /// Does one of these.
+    Either(Vec<Command>),
+}
+
+/// What goes wrong with a write to the bytecode. Writes are counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+pub enum WriteFault {
+    /// It fails, and nothing has changed.
+    Fails(u32),
+    /// It fails, and so do all that follow.
+    FailsFrom(u32),
+    /// It lands, and is said to have failed.
+    LandsAndFails(u32),
+    /// It is said to have been done, and nothing has changed.
+    Vanishes(u32),
+    /// Only the lower half of the word is written.
+    LandsHalf(u32),
 }
 
 /// How far a step goes.

@@ -8,40 +8,59 @@ use softdock_stepping::{Mode, Range, Refused, ThreadId};
 
 use super::plan::place;
 use super::reference::Reference;
-use super::target::Target;
+use super::told::Told;
 use super::world::{Happened, World};
 use crate::scenario::stepping::{Command, How};
 
 impl World {
     /// Does what comes next, up to where the process runs again.
-    pub(super) fn debug(&mut self) {
+    pub(super) fn debug(&mut self, choice: usize) {
         let Some(thread) = self.stopped else { return };
         let (plan, first) = (Arc::clone(&self.plan), self.next_command);
-        loop {
-            let command = plan.commands.get(self.next_command).filter(|_| !self.is_detached);
-            self.next_command += usize::from(command.is_some());
-            match command {
-                None | Some(Command::Go) => break,
-                Some(Command::Pause(transitions)) => {
-                    self.pause = Some(*transitions);
-                    break;
-                }
-                Some(command) => {
-                    if let Err(refused) = self.obey(thread, command) {
-                        let told = format!("refused {command:?}: {}", self.told_refusal(refused));
-                        self.told.push(told);
-                    }
-                }
+        self.happened = Happened::Commands(first, first, choice);
+        while let Some(command) = plan.commands.get(self.next_command).filter(|_| !self.is_detached)
+        {
+            self.next_command += 1;
+            self.happened = Happened::Commands(first, self.next_command, choice);
+            let chosen = match command {
+                Command::Either(commands) => commands.get(choice),
+                command => Some(command),
+            };
+            let goes_on = chosen.is_some_and(|chosen| self.goes_on(thread, chosen));
+            if goes_on {
+                break;
+            }
+            if matches!(command, Command::Either(_)) {
+                return;
             }
         }
         self.stopped = None;
-        self.happened = Happened::Commands(first, self.next_command);
+    }
+
+    /// How many ways there are to go on at this stop.
+    pub(super) fn choices(&self) -> usize {
+        let left = self.plan.commands.get(self.next_command..).unwrap_or_default();
+        let first = left.iter().find_map(|command| match command {
+            Command::Go | Command::Pause(_) => Some(1),
+            Command::Either(commands) => Some(commands.len()),
+            _ => None,
+        });
+        first.filter(|_| !self.is_detached).unwrap_or(1)
+    }
+
+    /// Carries out a command. Whether the process runs again with it.
+    fn goes_on(&mut self, thread: u64, command: &Command) -> bool {
+        if let Err(refused) = self.obey(thread, command) {
+            self.told.push(Told::Refused(self.next_command - 1, refused));
+        }
+        matches!(command, Command::Go | Command::Pause(_))
     }
 
     fn obey(&mut self, thread: u64, command: &Command) -> Result<(), Refused> {
-        let target = &mut Target(&mut self.vm);
+        let target = &mut self.process;
         match command {
-            Command::Go | Command::Pause(_) => {}
+            Command::Go | Command::Either(_) => {}
+            Command::Pause(transitions) => self.pause = Some(*transitions),
             Command::Break(text) => {
                 let (method, place) =
                     place(&self.plan.program, text).map_err(|_| Refused::Unknown)?;
@@ -66,9 +85,9 @@ impl World {
             Command::ResumeIn(nth) => self.resume_in(thread, *nth)?,
             Command::SetVariable(variable, value) => {
                 self.twin = None;
-                let leaf = self.vm.frames(thread).first().map(|leaf| leaf.address);
+                let leaf = self.process.vm.frames(thread).first().map(|leaf| leaf.address);
                 let leaf = leaf.ok_or(Refused::NoFrame)?;
-                self.vm.set_variable(thread, leaf, *variable, *value);
+                self.process.vm.set_variable(thread, leaf, *variable, *value);
             }
             Command::Evaluate(name, arguments) => self.evaluate(thread, name, arguments)?,
             Command::Detach => {
@@ -92,12 +111,12 @@ impl World {
             How::Over => Mode::Over,
             How::Out => Mode::Out,
         };
-        let frames = self.vm.frames(thread);
+        let frames = self.process.vm.frames(thread);
         let method = frames.get(nth).ok_or(Refused::NoFrame)?.method;
         let slots = range.map(|(from, to)| (from as u32, to as u32));
-        let address = |slot| self.vm.program().address(method, slot);
+        let address = |slot| self.process.vm.program().address(method, slot);
         let range = slots.map(|(from, to)| Range { start: address(from), end: address(to) });
-        let target = &mut Target(&mut self.vm);
+        let target = &mut self.process;
         let id = self.debugger.step(target, ThreadId(thread), nth, mode, range)?;
         self.steps.push(id);
         let range = slots.map(|(from, to)| (method, from, to));
@@ -106,45 +125,35 @@ impl World {
     }
 
     fn set_ip(&mut self, thread: u64, slot: u64) -> Result<(), Refused> {
-        let context = self.vm.context(thread).ok_or(Refused::NoFrame)?;
-        let (method, _) = self.vm.program().place(context.ip).ok_or(Refused::NoFrame)?;
+        let context = self.process.vm.context(thread).ok_or(Refused::NoFrame)?;
+        let (method, _) = self.process.vm.program().place(context.ip).ok_or(Refused::NoFrame)?;
         let slot = slot as u32;
-        let ip = self.vm.program().address(method, slot);
-        if self.vm.program().methods()[method].instruction(slot).is_none() {
+        let ip = self.process.vm.program().address(method, slot);
+        if self.process.vm.program().methods()[method].instruction(slot).is_none() {
             return Err(Refused::NotAnInstruction(ip));
         }
         self.twin = None;
-        self.vm.set_context(thread, Context { ip, ..context });
+        self.process.vm.set_context(thread, Context { ip, ..context });
         Ok(())
     }
 
     fn resume_in(&mut self, thread: u64, nth: usize) -> Result<(), Refused> {
-        let frame = self.vm.frames(thread).get(nth).copied().ok_or(Refused::NoFrame)?;
-        self.vm.context(thread).ok_or(Refused::NoFrame)?;
+        let frame = self.process.vm.frames(thread).get(nth).copied().ok_or(Refused::NoFrame)?;
+        self.process.vm.context(thread).ok_or(Refused::NoFrame)?;
         self.twin = None;
-        self.vm.set_context(thread, Context { ip: frame.ip, frame: frame.address });
+        self.process.vm.set_context(thread, Context { ip: frame.ip, frame: frame.address });
         Ok(())
     }
 
     fn evaluate(&mut self, thread: u64, name: &str, arguments: &[i32]) -> Result<(), Refused> {
         let method = self.plan.program.method(name).ok_or(Refused::Unknown)?;
-        self.vm.context(thread).ok_or(Refused::NoFrame)?;
+        self.process.vm.context(thread).ok_or(Refused::NoFrame)?;
         self.twin = None;
-        let target = &mut Target(&mut self.vm);
+        let target = &mut self.process;
         self.debugger.resume(target, ThreadId(thread));
         self.debugger.evaluation_begins(target, ThreadId(thread));
-        self.vm.evaluate(thread, method, arguments);
+        self.process.vm.evaluate(thread, method, arguments);
         self.waits.retain(|(waiting, _)| *waiting != thread);
         Ok(())
-    }
-
-    fn told_refusal(&self, refused: Refused) -> String {
-        match refused {
-            Refused::NotAnInstruction(at) => format!("no instruction starts at {}", self.named(at)),
-            Refused::Undecodable(at, _) => format!("{} cannot be decoded", self.named(at)),
-            Refused::Patch(at, error) => format!("{} cannot be patched: {error:?}", self.named(at)),
-            Refused::NoFrame => "the thread has no such frame, or is not at a breakpoint".into(),
-            Refused::Unknown => "there is none".into(),
-        }
     }
 }

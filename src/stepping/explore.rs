@@ -13,6 +13,7 @@ use super::judge::Violation;
 use super::plan::Plan;
 use super::world::{Mover, World};
 use crate::choice::Digest;
+use crate::scenario::stepping::{Stepping, WriteFault};
 
 /// At most so many transitions in one schedule: only a program that never ends comes so far.
 pub const MOVES_MAX: u32 = 100_000;
@@ -41,6 +42,8 @@ pub struct Exploration {
 pub struct Found {
     /// Who moves, transition by transition.
     pub schedule: Vec<Mover>,
+    /// What goes wrong with writes to the bytecode.
+    pub faults: Vec<WriteFault>,
     /// What is broken.
     pub broken: Vec<Violation>,
 }
@@ -50,13 +53,16 @@ pub struct Found {
 struct Step {
     from: u32,
     mover: Mover,
+    fault: Option<WriteFault>,
     depth: u32,
 }
 
-/// Goes through every schedule, and returns what it found, with the shortest schedule to it.
+/// Goes through every schedule, and returns what it found, with the shortest schedule to it. With
+/// `faults`, one of the writes to the bytecode goes wrong as well: every one, in every way.
 pub fn explore(
     name: &str,
     plan: &Arc<Plan>,
+    faults: bool,
     goes_on: &dyn Fn() -> bool,
 ) -> (Exploration, Option<Found>) {
     let mut exploration = Exploration {
@@ -71,7 +77,8 @@ pub fn explore(
     let start = World::new(plan);
     let mut known = States::default();
     known.insert(start.fingerprint());
-    let mut steps: Vec<Step> = vec![Step { from: 0, mover: Mover::Debugger, depth: 0 }];
+    let mut steps: Vec<Step> =
+        vec![Step { from: 0, mover: Mover::Debugger(0), fault: None, depth: 0 }];
     let mut frontier = VecDeque::from([(0_u32, start)]);
     let mut found: Option<Found> = None;
     while let Some((nth, world)) = frontier.pop_front() {
@@ -82,40 +89,89 @@ pub fn explore(
         let depth = steps[nth as usize].depth + 1;
         let movers = world.movers();
         exploration.ends += u64::from(movers.is_empty());
-        for mover in movers {
-            let mut next = world.clone();
-            next.advance(mover);
+        for (mover, fault, next) in movers.into_iter().flat_map(|it| successors(&world, it, faults))
+        {
+            let step = Step { from: nth, mover, fault, depth };
             exploration.transitions += 1;
             if !next.broken().is_empty() {
                 exploration.findings += 1;
-                found = found.or_else(|| {
-                    let schedule = schedule(&steps, nth, mover);
-                    Some(Found { schedule, broken: next.broken().to_vec() })
-                });
-                continue;
-            }
-            if depth >= MOVES_MAX {
+                found = found.or_else(|| Some(Found::new(&steps, step, next.broken())));
+            } else if depth >= MOVES_MAX {
                 exploration.complete = false;
             } else if known.insert(next.fingerprint()) {
                 exploration.states += 1;
                 exploration.depth = exploration.depth.max(depth);
                 frontier.push_back((steps.len() as u32, next));
-                steps.push(Step { from: nth, mover, depth });
+                steps.push(step);
             }
         }
     }
     (exploration, found)
 }
 
-/// The way to a state, and one transition more.
-fn schedule(steps: &[Step], mut nth: u32, last: Mover) -> Vec<Mover> {
-    let mut schedule = vec![last];
-    while steps[nth as usize].depth > 0 {
-        schedule.push(steps[nth as usize].mover);
-        nth = steps[nth as usize].from;
+/// Where this mover leads: once as it is, and, where that is wanted and nothing has gone wrong yet,
+/// once for every way in which one of its writes to the bytecode can.
+fn successors(
+    world: &World,
+    mover: Mover,
+    faults: bool,
+) -> Vec<(Mover, Option<WriteFault>, World)> {
+    let advanced = |fault: Option<WriteFault>| {
+        let mut next = world.clone();
+        next.fails(fault);
+        next.advance(mover);
+        next
+    };
+    let next = advanced(None);
+    let writes = if faults && !world.has_failed() { next.writes() - world.writes() } else { 0 };
+    let nth = (1..=writes).map(|nth| world.writes() + nth);
+    let ways = nth.flat_map(|nth| {
+        [
+            WriteFault::Fails(nth),
+            WriteFault::FailsFrom(nth),
+            WriteFault::LandsAndFails(nth),
+            WriteFault::Vanishes(nth),
+            WriteFault::LandsHalf(nth),
+        ]
+    });
+    let wrong: Vec<_> = ways.map(|fault| (mover, Some(fault), advanced(Some(fault)))).collect();
+    std::iter::once((mover, None, next)).chain(wrong).collect()
+}
+
+impl Found {
+    /// The way to a state, and one transition more.
+    fn new(steps: &[Step], last: Step, broken: &[Violation]) -> Found {
+        let mut way = vec![last];
+        let mut nth = last.from;
+        while steps[nth as usize].depth > 0 {
+            way.push(steps[nth as usize]);
+            nth = steps[nth as usize].from;
+        }
+        way.reverse();
+        Found {
+            schedule: way.iter().map(|step| step.mover).collect(),
+            faults: way.iter().filter_map(|step| step.fault).collect(),
+            broken: broken.to_vec(),
+        }
     }
-    schedule.reverse();
-    schedule
+
+    /// The scenario in which this happens.
+    #[must_use]
+    pub fn scenario(&self, scenario: &Stepping, plan: &Arc<Plan>) -> Stepping {
+        let faults = [scenario.faults.as_slice(), &self.faults].concat();
+        let plan = Arc::new(Plan { faults: faults.clone(), ..Plan::clone(plan) });
+        let (mut schedule, mut choices) = (Vec::new(), Vec::new());
+        let mut world = World::new(&plan);
+        for mover in &self.schedule {
+            match *mover {
+                Mover::Thread(thread) => schedule.push(thread),
+                Mover::Debugger(choice) if world.movers().len() > 1 => choices.push(choice),
+                Mover::Debugger(_) => {}
+            }
+            world.advance(*mover);
+        }
+        Stepping { schedule, choices, faults, ..scenario.clone() }
+    }
 }
 
 impl Exploration {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use softdock_clr::{Did, Step, Vm};
+use softdock_clr::{Did, Step, Vm, opcode};
 use softdock_memory::Unmapped;
 use softdock_process::Address;
 use softdock_stepping::{BREAKPOINT, BreakpointId, Bytecode, Debugger, Owner, StepperId};
@@ -101,6 +101,7 @@ pub(super) fn check_code(vm: &Vm, debugger: &Debugger<Bytecode>) -> Option<Viola
             let is_start = method.instruction(slot).is_some();
             match site {
                 None if now == Ok(*word) => {}
+                Some(site) if site.is_own && now == Ok(*word) && *word == BREAKPOINT => {}
                 Some(site) if site.original != *word => return Some(Violation::Original(at)),
                 Some(_) if now == Ok(BREAKPOINT) && is_start => {}
                 _ => return Some(Violation::Code(at)),
@@ -117,7 +118,7 @@ fn word_at(vm: &Vm, at: Address) -> Result<u32, Unmapped> {
 /// Lets the twin do what the thread has done. Whether that is the same.
 pub(super) fn does_the_same(twin: &mut Vm, step: &Step) -> bool {
     loop {
-        match twin.step(step.thread) {
+        match pass(twin, step.thread) {
             Did::Executed(other) => {
                 let Step { method, slot, opcode, emitted, .. } = *step;
                 let is_left = other.left == step.left;
@@ -131,5 +132,28 @@ pub(super) fn does_the_same(twin: &mut Vm, step: &Step) -> bool {
             Did::Unwound => {}
             _ => return false,
         }
+    }
+}
+
+/// Lets the twin end a thread. Whether that was all it had to do.
+pub(super) fn comes_to_its_end(twin: &mut Vm, thread: u64) -> bool {
+    loop {
+        match twin.step(thread) {
+            Did::Ended { .. } => return true,
+            Did::Unwinding { .. } | Did::Filtering { .. } => drop(twin.go_on(thread)),
+            Did::Unwound => {}
+            _ => return false,
+        }
+    }
+}
+
+/// A transition without a debugger: breakpoints of the program's own do nothing.
+fn pass(twin: &mut Vm, thread: u64) -> Did {
+    match (twin.step(thread), twin.context(thread)) {
+        (Did::Hit { at }, Some(context)) => {
+            twin.set_bypass(thread, Some((at, opcode::NOP)));
+            twin.resume(thread, context)
+        }
+        (did, _) => did,
     }
 }

@@ -4,7 +4,8 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`plan`] | a scenario made into a program, threads and commands |
-//! | `target` | the virtual machine, as the engine sees it |
+//! | `process` | the virtual machine, as the engine sees it |
+//! | [`told`] | what was told to whoever debugs |
 //! | [`world`] | who can move, and what a move does |
 //! | `commands` | what the debugger does at a stop |
 //! | [`judge`] | what must hold at every moment |
@@ -17,6 +18,7 @@ pub mod explore;
 pub mod judge;
 pub mod plan;
 pub mod play;
+mod process;
 mod reference;
-mod target;
+pub mod told;
 pub mod world;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use softdock_clr::{Program, assemble};
 use softdock_stepping::{MethodId, Place};
 
-use crate::scenario::stepping::{Command, Stepping};
+use crate::scenario::stepping::{Command, Stepping, WriteFault};
 
 /// A scenario, ready to be run.
 #[derive(Clone, Debug)]
@@ -15,8 +15,16 @@ pub struct Plan {
     pub program: Arc<Program>,
     /// The method of each thread.
     pub threads: Vec<usize>,
+    /// The method of each thread that starts when an older one with its number has ended.
+    pub again: Vec<(u64, usize)>,
+    /// Methods that have no body before they are called.
+    pub late: Vec<usize>,
+    /// Methods that are another body of the one named first.
+    pub bodies: Vec<(usize, usize)>,
     /// What the debugger does.
     pub commands: Vec<Command>,
+    /// What goes wrong with writes to the bytecode.
+    pub faults: Vec<WriteFault>,
 }
 
 /// Why a scenario cannot be run.
@@ -41,15 +49,33 @@ impl Plan {
         let method =
             |name: &String| program.method(name).ok_or_else(|| unknown_method(&program, name));
         let threads = scenario.threads.iter().map(method).collect::<Result<Vec<_>, _>>()?;
-        for command in &scenario.debugger {
-            match command {
-                Command::Break(text) => drop(place(&program, text)?),
-                Command::Evaluate(name, _) => drop(method(name)?),
-                _ => {}
-            }
+        let mut again = Vec::new();
+        for (thread, name) in &scenario.again {
+            again.push((*thread, method(name)?));
         }
-        let commands = scenario.debugger.clone();
-        Ok(Plan { program: Arc::new(program), threads, commands })
+        let late = scenario.late.iter().map(method).collect::<Result<_, _>>()?;
+        let mut bodies = Vec::new();
+        for (first, other) in &scenario.bodies {
+            bodies.push((method(first)?, method(other)?));
+        }
+        scenario.debugger.iter().try_for_each(|command| check(&program, command))?;
+        let (commands, faults) = (scenario.debugger.clone(), scenario.faults.clone());
+        let program = Arc::new(program);
+        Ok(Plan { program, threads, again, late, bodies, commands, faults })
+    }
+}
+
+/// Whether the program has what a command names.
+fn check(program: &Program, command: &Command) -> Result<(), Unplannable> {
+    match command {
+        Command::Break(text) => place(program, text).map(drop),
+        Command::Evaluate(name, _) => {
+            program.method(name).map(drop).ok_or_else(|| unknown_method(program, name))
+        }
+        Command::Either(commands) => {
+            commands.iter().try_for_each(|command| check(program, command))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use softdock_process::Address;
 
 use super::judge::Violation;
 use super::plan::Plan;
+use super::told::{lines, named};
 use super::world::{Happened, Mover, World};
 use crate::scenario::stepping::Stepping;
 
@@ -42,8 +43,9 @@ impl Play {
 pub fn play(scenario: &Stepping, plan: &Arc<Plan>, traced: bool) -> Play {
     let mut world = World::new(plan);
     let mut schedule = scenario.schedule.iter();
+    let mut choices = scenario.choices.iter();
     let (mut trace, mut moves) = (String::new(), 0);
-    while let Some(mover) = next(&world, &mut schedule) {
+    while let Some(mover) = next(&world, &mut schedule, &mut choices) {
         if moves == MOVES_MAX {
             break;
         }
@@ -53,25 +55,30 @@ pub fn play(scenario: &Stepping, plan: &Arc<Plan>, traced: bool) -> Play {
             line(&mut trace, moves, &world, mover);
         }
     }
-    let mut mismatches = compare("told", &scenario.expect, world.told());
+    let told = lines(&plan.program, world.told());
+    let mut mismatches = compare("told", &scenario.expect, &told);
     let output: Vec<i32> = world.vm().output().iter().map(|(_, value)| *value).collect();
     mismatches.extend(compare("put out", &scenario.output, &output));
-    let told = world.told().to_vec();
     Play { trace, told, broken: world.broken().to_vec(), mismatches, moves }
 }
 
 /// The debugger when it is its turn; then who the schedule names, as long as that one can move;
 /// then the first who waits for nothing.
-fn next<'s>(world: &World, schedule: &mut impl Iterator<Item = &'s u64>) -> Option<Mover> {
+fn next<'s>(
+    world: &World,
+    schedule: &mut impl Iterator<Item = &'s u64>,
+    choices: &mut impl Iterator<Item = &'s usize>,
+) -> Option<Mover> {
     let movers = world.movers();
-    if let [Mover::Debugger] = *movers {
-        return Some(Mover::Debugger);
+    if let [first @ Mover::Debugger(_), ref others @ ..] = *movers {
+        let chosen = if others.is_empty() { None } else { choices.next() };
+        return Some(chosen.map_or(first, |choice| Mover::Debugger(*choice)));
     }
     let named = schedule.next().map(|thread| Mover::Thread(*thread));
     let named = named.filter(|mover| movers.contains(mover));
     let is_blocked = |mover: &&Mover| match mover {
         Mover::Thread(thread) => world.vm().phase(*thread) == Phase::Blocked,
-        Mover::Debugger => false,
+        Mover::Debugger(_) => false,
     };
     let free = movers.iter().find(|mover| !is_blocked(mover));
     named.or(free.or(movers.first()).copied())
@@ -83,8 +90,8 @@ fn compare<T: PartialEq + std::fmt::Debug>(what: &str, expected: &[T], found: &[
     }
     let nth = expected.iter().zip(found).take_while(|(a, b)| a == b).count();
     let at = |list: &[T]| list.get(nth).map_or("nothing".into(), |item| format!("{item:?}"));
-    let (found, expected) = (at(found), at(expected));
-    vec![format!("{what}, the {}. time: {found}, expected {expected}", nth + 1)]
+    let (all, found, expected) = (found, at(found), at(expected));
+    vec![format!("{what}, the {}. time: {found}, expected {expected}; in all: {all:?}", nth + 1)]
 }
 
 /// One transition: who, how deep, where, and what it was.
@@ -94,7 +101,7 @@ fn line(trace: &mut String, nth: usize, world: &World, mover: Mover) {
     };
     let Mover::Thread(thread) = mover else {
         return match world.happened() {
-            Happened::Commands(from, to) => {
+            Happened::Commands(from, to, _) => {
                 let commands = &world.plan().commands[from..to];
                 let told: Vec<String> = commands.iter().map(|it| format!("{it:?}")).collect();
                 tell("debugger", "", "", &told.join(", "));
@@ -103,7 +110,7 @@ fn line(trace: &mut String, nth: usize, world: &World, mover: Mover) {
         };
     };
     let (who, depth) = (format!("thread {thread}"), world.vm().frames(thread).len().to_string());
-    let at = |at: Address| world.named(at);
+    let at = |at: Address| named(world.vm().program(), at);
     match world.happened() {
         Happened::Executed(step, bypassed) => {
             let Step { method, slot, depth, .. } = step;
@@ -115,7 +122,8 @@ fn line(trace: &mut String, nth: usize, world: &World, mover: Mover) {
         }
         Happened::Hit(ip) => tell(&who, &depth, &at(ip), "fetches a breakpoint"),
         Happened::Scanned(ip, true) => {
-            let told = world.told().last().map_or("", |told| told);
+            let told = lines(world.vm().program(), world.told());
+            let told = told.last().map_or("", |told| told);
             tell(&who, &depth, &at(ip), &format!("=> {told}"));
         }
         Happened::Scanned(ip, false) => tell(&who, &depth, &at(ip), "nobody stops here"),

@@ -1,23 +1,26 @@
 //! Who can move, and what a move does: a thread makes one transition, or the debugger does what it
 //! does at a stop. What the engine is told is here; whether that is right is for the judge.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use softdock_clr::{Did, Phase, Step, Vm};
 use softdock_process::Address;
 use softdock_stepping::{BreakpointId, Bytecode, Debugger, Event, Reason, StepperId, ThreadId};
 
-use super::judge::{Arrival, Violation, breakpoints_at, check_code, does_the_same};
+use super::judge::{
+    Arrival, Violation, breakpoints_at, check_code, comes_to_its_end, does_the_same,
+};
 use super::plan::Plan;
+use super::process::Process;
 use super::reference::{Element, Reference};
-use super::target::Target;
+use super::told::Told;
+use crate::scenario::stepping::WriteFault;
 
 /// Who moves: a thread, or the debugger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mover {
-    /// Whoever debugs, while the process stands still.
-    Debugger,
+    /// Whoever debugs, while the process stands still; and which of the commands it could choose.
+    Debugger(usize),
     /// A thread of the target.
     Thread(u64),
 }
@@ -38,8 +41,8 @@ pub(super) enum Wait {
 /// What the last move was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happened {
-    /// The debugger did these of its commands.
-    Commands(usize, usize),
+    /// The debugger did these of its commands, and what it chose where it had a choice.
+    Commands(usize, usize, usize),
     /// An instruction was executed; `true` when a breakpoint lies over it.
     Executed(Step, bool),
     /// A breakpoint was fetched.
@@ -60,7 +63,7 @@ pub enum Happened {
 #[derive(Clone, Debug)]
 pub struct World {
     pub(super) plan: Arc<Plan>,
-    pub(super) vm: Vm,
+    pub(super) process: Process,
     /// The same program without a debugger; `None` when that has changed something.
     pub(super) twin: Option<Vm>,
     pub(super) debugger: Debugger<Bytecode>,
@@ -71,15 +74,19 @@ pub struct World {
     pub(super) pause: Option<u32>,
     pub(super) next_command: usize,
     pub(super) is_detached: bool,
+    /// Threads that were started with the number of an older one, in order.
+    respawned: Vec<u64>,
     pub(super) breakpoints: Vec<BreakpointId>,
     pub(super) steps: Vec<StepperId>,
     pub(super) references: Vec<Reference>,
     arrivals: Vec<Arrival>,
-    /// What was told, a line for each stop.
-    pub(super) told: Vec<String>,
+    /// What was told.
+    pub(super) told: Vec<Told>,
     broken: Vec<Violation>,
     /// The fingerprint of memory when it was last looked at.
     looked_at: u128,
+    /// Whether a write has gone wrong that the scenario does not say.
+    has_failed: bool,
     pub(super) happened: Happened,
 }
 
@@ -87,17 +94,18 @@ impl World {
     /// The process before anything has run: the debugger moves first.
     #[must_use]
     pub fn new(plan: &Arc<Plan>) -> World {
-        let vm = Vm::new(Arc::clone(&plan.program), &plan.threads);
+        let process = Process::new(plan);
         World {
             plan: Arc::clone(plan),
-            twin: Some(vm.clone()),
-            vm,
+            twin: Some(process.vm.clone()),
+            process,
             debugger: Debugger::new(Bytecode),
             waits: Vec::new(),
             stopped: Some(1),
             pause: None,
             next_command: 0,
             is_detached: false,
+            respawned: Vec::new(),
             breakpoints: Vec::new(),
             steps: Vec::new(),
             references: Vec::new(),
@@ -105,6 +113,7 @@ impl World {
             told: Vec::new(),
             broken: Vec::new(),
             looked_at: 0,
+            has_failed: false,
             happened: Happened::Other(""),
         }
     }
@@ -112,7 +121,7 @@ impl World {
     /// The machine.
     #[must_use]
     pub const fn vm(&self) -> &Vm {
-        &self.vm
+        &self.process.vm
     }
 
     /// The engine.
@@ -133,9 +142,9 @@ impl World {
         self.happened
     }
 
-    /// What was told so far, a line for each stop.
+    /// What was told so far.
     #[must_use]
-    pub fn told(&self) -> &[String] {
+    pub fn told(&self) -> &[Told] {
         &self.told
     }
 
@@ -149,10 +158,27 @@ impl World {
     #[must_use]
     pub fn movers(&self) -> Vec<Mover> {
         if self.stopped.is_some() {
-            return vec![Mover::Debugger];
+            return (0..self.choices()).map(Mover::Debugger).collect();
         }
-        let live = self.vm.threads().filter(|id| self.vm.phase(*id) != Phase::Ended);
+        let live =
+            self.process.vm.threads().filter(|id| self.process.vm.phase(*id) != Phase::Ended);
         live.map(Mover::Thread).collect()
+    }
+
+    /// Writes to the bytecode so far.
+    pub(super) const fn writes(&self) -> u32 {
+        self.process.writes
+    }
+
+    /// Whether one of them has gone wrong that the scenario does not say.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// Lets one that follows go wrong.
+    pub(super) fn fails(&mut self, fault: Option<WriteFault>) {
+        self.has_failed |= fault.is_some();
+        self.process.faults.extend(fault);
     }
 
     /// Everything that the future depends on, in 128 bits.
@@ -161,18 +187,21 @@ impl World {
         let rest =
             (&self.debugger, &self.waits, self.stopped, self.pause, self.next_command, &self.told);
         let ghosts = (&self.steps, &self.breakpoints, &self.arrivals, self.references.len());
-        self.vm.state_hash() ^ super::explore::hash(&(rest, ghosts)).rotate_left(17)
+        let rest = (rest, self.process.rest(), &self.respawned, self.has_failed);
+        self.process.vm.state_hash() ^ super::explore::hash(&(rest, ghosts)).rotate_left(17)
     }
 
     /// Lets somebody move.
     pub fn advance(&mut self, mover: Mover) {
         match mover {
-            Mover::Debugger => self.debug(),
+            Mover::Debugger(choice) => self.debug(choice),
             Mover::Thread(thread) => self.run(thread),
         }
-        if self.vm.memory().fingerprint() != self.looked_at || self.debugger.sites().is_empty() {
-            self.looked_at = self.vm.memory().fingerprint();
-            self.broken.extend(check_code(&self.vm, &self.debugger));
+        if self.process.vm.memory().fingerprint() != self.looked_at
+            || self.debugger.sites().is_empty()
+        {
+            self.looked_at = self.process.vm.memory().fingerprint();
+            self.broken.extend(check_code(&self.process.vm, &self.debugger));
         }
     }
 }
@@ -185,20 +214,21 @@ impl World {
             Some(Wait::Scan) => self.scan(thread),
             Some(Wait::Resume) => self.resume(thread),
             Some(Wait::MethodEnter(at)) => {
-                let target = &mut Target(&mut self.vm);
-                self.debugger.method_enter(target, ThreadId(thread), at);
+                let target = &mut self.process;
+                let events = self.debugger.method_enter(target, ThreadId(thread), at);
                 self.happened = Happened::Entering(at);
-                self.vm.go_on(thread);
+                self.process.vm.go_on(thread);
+                self.tell(thread, &events);
             }
             Some(Wait::Unwinding(at, frame, reason)) => {
-                let target = &mut Target(&mut self.vm);
+                let target = &mut self.process;
                 let events = self.debugger.unwinding(target, ThreadId(thread), at, frame, reason);
-                self.vm.go_on(thread);
+                self.process.vm.go_on(thread);
                 self.happened = Happened::Unwinding(at);
                 self.tell(thread, &events);
             }
-            None if self.vm.phase(thread) == Phase::Blocked => {
-                self.vm.unblock(thread);
+            None if self.process.vm.phase(thread) == Phase::Blocked => {
+                self.process.vm.unblock(thread);
                 self.happened = Happened::Other("comes back from a native call");
                 if let Some(twin) = &mut self.twin {
                     twin.unblock(thread);
@@ -215,9 +245,10 @@ impl World {
         match (self.pause, self.stopped) {
             (Some(0 | 1), None) => {
                 self.pause = None;
-                let live = self.vm.threads().find(|id| self.vm.phase(*id) != Phase::Ended);
+                let live =
+                    self.process.vm.threads().find(|id| self.process.vm.phase(*id) != Phase::Ended);
                 self.stopped = live;
-                self.told.extend(live.map(|_| "paused".into()));
+                self.told.extend(live.map(|_| Told::Paused));
             }
             (Some(left), None) => self.pause = Some(left - 1),
             _ => self.pause = None,
@@ -225,10 +256,10 @@ impl World {
     }
 
     fn step(&mut self, thread: u64) {
-        if self.vm.bypass(thread).is_some() {
+        if self.process.vm.bypass(thread).is_some() {
             self.broken.push(Violation::StaleBypass(thread));
         }
-        let did = self.vm.step(thread);
+        let did = self.process.vm.step(thread);
         self.did(thread, did);
     }
 
@@ -251,14 +282,15 @@ impl World {
             Did::Evaluated(result) => self.evaluated(thread, result),
             Did::Ended { unhandled } => self.ended(thread, unhandled),
             Did::Stayed => {
-                let at = self.vm.context(thread).map_or(Address::NULL, |context| context.ip);
+                let at =
+                    self.process.vm.context(thread).map_or(Address::NULL, |context| context.ip);
                 self.happened = Happened::Stayed(at);
             }
             Did::Moved => self.happened = Happened::Other("goes on elsewhere"),
             Did::Unwound => self.happened = Happened::Other("an exception unwinds"),
             Did::Crashed(crash) => {
                 self.broken.push(Violation::Otherwise(thread));
-                self.told.push(format!("thread {thread} crashed: {}", crash.why));
+                self.told.push(Told::Crashed(thread, crash.why));
             }
             Did::Blocked => self.happened = Happened::Other("waits in a native call"),
             Did::Waiting => self.happened = Happened::Other("waits"),
@@ -282,9 +314,12 @@ impl World {
     }
 
     fn scan(&mut self, thread: u64) {
-        let events = self.debugger.hit(&mut Target(&mut self.vm), ThreadId(thread));
+        let events = match self.is_detached {
+            false => self.debugger.hit(&mut self.process, ThreadId(thread)),
+            true => Vec::new(),
+        };
         self.waits.push((thread, Wait::Resume));
-        let at = self.vm.context(thread).map_or(Address::NULL, |context| context.ip);
+        let at = self.process.vm.context(thread).map_or(Address::NULL, |context| context.ip);
         self.happened = Happened::Scanned(at, !events.is_empty());
         self.judge_scan(thread, &events);
         self.tell(thread, &events);
@@ -313,9 +348,9 @@ impl World {
     }
 
     fn resume(&mut self, thread: u64) {
-        self.debugger.resume(&mut Target(&mut self.vm), ThreadId(thread));
-        let Some(context) = self.vm.context(thread) else { return };
-        let did = self.vm.resume(thread, context);
+        self.debugger.resume(&mut self.process, ThreadId(thread));
+        let Some(context) = self.process.vm.context(thread) else { return };
+        let did = self.process.vm.resume(thread, context);
         if did == Did::Moved {
             self.arrivals.retain(|arrival| arrival.thread != thread);
         }
@@ -324,7 +359,7 @@ impl World {
 
     fn executed(&mut self, step: &Step) {
         let Step { thread, method, slot, .. } = *step;
-        let at = self.vm.program().address(method, slot);
+        let at = self.process.vm.program().address(method, slot);
         let is_under = self.debugger.sites().iter().any(|site| site.at == at);
         self.happened = Happened::Executed(*step, is_under);
         let arrival = self.arrivals.iter().position(|arrival| arrival.thread == thread);
@@ -349,45 +384,70 @@ impl World {
             }
             reference.executed(&element, step.entered);
         }
+        if step.entered.is_some() {
+            self.load(thread);
+        }
+    }
+
+    /// A method without a body that is called gets one, before anybody runs it.
+    fn load(&mut self, thread: u64) {
+        let leaf = self.process.vm.frame(thread, 0);
+        let Some(method) = leaf.and_then(|leaf| self.process.load(leaf.method)) else { return };
+        if !self.is_detached {
+            let failed = self.debugger.method_loaded(&mut self.process, method);
+            self.told.extend(failed.into_iter().map(|(id, why)| Told::Unbound(id, why)));
+        }
     }
 
     fn element(&self, step: &Step) -> Element {
         let Step { owner, method, slot, opcode, cleans_up, .. } = *step;
-        let instruction = self.vm.program().methods()[method].instruction(slot);
+        let instruction = self.process.vm.program().methods()[method].instruction(slot);
         let mapped = instruction.is_some_and(|instruction| instruction.mapped);
         Element { owner, method, slot, opcode, mapped, cleans_up }
     }
 
     /// Evaluations under way in a thread.
     fn depth(&self, thread: u64) -> usize {
-        let frames = self.vm.frames(thread);
+        let frames = self.process.vm.frames(thread);
         frames.iter().filter(|frame| frame.is_bottom_of_evaluation).count()
     }
 
     fn evaluated(&mut self, thread: u64, result: Result<Option<i32>, i32>) {
-        self.debugger.evaluation_ends(&mut Target(&mut self.vm), ThreadId(thread));
+        self.debugger.evaluation_ends(&mut self.process, ThreadId(thread));
         let depth = self.depth(thread);
         self.references.retain(|known| known.thread != thread || known.depth <= depth);
         self.waits.push((thread, Wait::Resume));
         self.happened = Happened::Other("has evaluated");
-        let told = match result {
-            Ok(Some(value)) => format!("evaluated {value}, thread {thread}"),
-            Ok(None) => format!("evaluated, thread {thread}"),
-            Err(exception) => format!("evaluation threw {exception}, thread {thread}"),
-        };
-        self.told.push(told);
+        self.told.push(Told::Evaluated(thread, result));
         self.stopped = Some(thread);
     }
 
     fn ended(&mut self, thread: u64, unhandled: Option<i32>) {
         self.happened = Happened::Other("ends");
-        self.debugger.thread_ended(&mut Target(&mut self.vm), ThreadId(thread));
+        self.debugger.thread_ended(&mut self.process, ThreadId(thread));
         self.references.retain(|known| known.thread != thread);
         self.arrivals.retain(|arrival| arrival.thread != thread);
         let orphans = self.debugger.steps().filter(|(_, owner)| owner.0 == thread);
         self.broken.extend(orphans.map(|(id, _)| Violation::Orphan(id)));
         if let Some(exception) = unhandled {
-            self.told.push(format!("thread {thread} ended by exception {exception}"));
+            self.told.push(Told::Ended(thread, exception));
+        }
+        self.start_again(thread);
+    }
+
+    /// Another thread takes the number of one that has ended.
+    fn start_again(&mut self, thread: u64) {
+        let earlier = self.respawned.iter().filter(|known| **known == thread).count();
+        let mut again = self.plan.again.iter().filter(|(known, _)| *known == thread);
+        let Some((_, method)) = again.nth(earlier).copied() else { return };
+        self.respawned.push(thread);
+        self.process.vm.respawn(thread, method);
+        if self.twin.as_mut().is_some_and(|twin| !comes_to_its_end(twin, thread)) {
+            self.broken.push(Violation::Otherwise(thread));
+            self.twin = None;
+        }
+        if let Some(twin) = &mut self.twin {
+            twin.respawn(thread, method);
         }
     }
 
@@ -396,23 +456,10 @@ impl World {
         if events.is_empty() {
             return;
         }
-        let mut line = String::new();
-        for event in events {
-            if !line.is_empty() {
-                line.push_str(" + ");
-            }
+        for (nth, event) in events.iter().enumerate() {
             self.judge_step(thread, event);
-            let _ = match event {
-                Event::Breakpoint { id, thread, at } => {
-                    write!(line, "breakpoint {}, thread {}, {}", id.0, thread.0, self.named(*at))
-                }
-                Event::Step { id, thread, at, reason } => {
-                    let (at, reason) = (self.named(*at), reason.name());
-                    write!(line, "step {} {reason}, thread {}, {at}", id.0, thread.0)
-                }
-            };
+            self.told.push(if nth == 0 { Told::Event(*event) } else { Told::Also(*event) });
         }
-        self.told.push(line);
         self.stopped = Some(thread);
     }
 
@@ -426,14 +473,14 @@ impl World {
         if *reason == Reason::Stuck {
             return;
         }
-        let frames = self.vm.frames(thread);
+        let frames = self.process.vm.frames(thread);
         let owner = frames.first().and_then(|leaf| {
             let owner = frames.iter().find(|frame| frame.address == leaf.owner)?;
             Some((owner.activation, leaf.cleans_up))
         });
-        let place = self.vm.program().place(*at);
+        let place = self.process.vm.program().place(*at);
         let (Some((owner, cleans_up)), Some((method, slot))) = (owner, place) else { return };
-        let instruction = self.vm.program().methods()[method].instruction(slot);
+        let instruction = self.process.vm.program().methods()[method].instruction(slot);
         let opcode = instruction.map_or(0, |instruction| instruction.opcode);
         let mapped = instruction.is_some_and(|instruction| instruction.mapped);
         let element = Element { owner, method, slot, opcode, mapped, cleans_up };
@@ -441,15 +488,6 @@ impl World {
             self.broken.push(Violation::ForeignStep(*id));
         } else if !reference.ends_at(&element) {
             self.broken.push(Violation::TooEarly(*id));
-        }
-    }
-
-    /// `LINE:6`.
-    pub(super) fn named(&self, at: Address) -> String {
-        let program = self.vm.program();
-        match program.place(at) {
-            Some((method, slot)) => format!("{}:{slot}", program.methods()[method].name()),
-            None => at.to_string(),
         }
     }
 }

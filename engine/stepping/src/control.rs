@@ -25,6 +25,19 @@ pub enum PatchError {
 
 /// One way to put breakpoints into code.
 pub trait ExecutionControl {
+    /// What stands in for a breakpoint of the program's own: something that does nothing.
+    fn nothing(&self) -> u32;
+
+    /// Whether there is a breakpoint at this address, whoever put it there.
+    ///
+    /// # Errors
+    /// When memory cannot be read.
+    fn is_breakpoint(
+        &self,
+        memory: &mut impl ProcessMemory,
+        at: Address,
+    ) -> Result<bool, ErrorKind>;
+
     /// Puts a breakpoint there, and returns what it replaced.
     ///
     /// # Errors
@@ -54,7 +67,22 @@ pub struct Native;
 /// `int3` of x86.
 const INT3: u8 = 0xcc;
 
+/// `nop` of x86.
+const NOP: u8 = 0x90;
+
 impl ExecutionControl for Bytecode {
+    fn nothing(&self) -> u32 {
+        ops::NOP
+    }
+
+    fn is_breakpoint(
+        &self,
+        memory: &mut impl ProcessMemory,
+        at: Address,
+    ) -> Result<bool, ErrorKind> {
+        holds(memory, at, ops::BREAKPOINT.to_le_bytes())
+    }
+
     fn apply(&self, memory: &mut impl ProcessMemory, at: Address) -> Result<u32, PatchError> {
         let breakpoint = ops::BREAKPOINT.to_le_bytes();
         replace(memory, at, breakpoint).map(u32::from_le_bytes)
@@ -71,6 +99,18 @@ impl ExecutionControl for Bytecode {
 }
 
 impl ExecutionControl for Native {
+    fn nothing(&self) -> u32 {
+        NOP.into()
+    }
+
+    fn is_breakpoint(
+        &self,
+        memory: &mut impl ProcessMemory,
+        at: Address,
+    ) -> Result<bool, ErrorKind> {
+        holds(memory, at, [INT3])
+    }
+
     fn apply(&self, memory: &mut impl ProcessMemory, at: Address) -> Result<u32, PatchError> {
         replace(memory, at, [INT3]).map(|[byte]| u32::from(byte))
     }

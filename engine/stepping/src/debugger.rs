@@ -23,7 +23,7 @@ pub enum Place {
 }
 
 /// Why a command is not carried out. Nothing has changed then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refused {
     /// No instruction starts there.
     NotAnInstruction(Address),
@@ -205,6 +205,9 @@ impl<E: ExecutionControl> Debugger<E> {
         let Some(frame) = target.frame(thread, 0) else { return Vec::new() };
         let at = context.ip;
         let mut events = Vec::new();
+        if self.is_own(target, at) {
+            events.push(Event::Break { thread, at });
+        }
         for owner in self.owners(at, thread, &frame) {
             match owner {
                 Owner::Breakpoint(id) => events.push(Event::Breakpoint { id, thread, at }),
@@ -219,19 +222,26 @@ impl<E: ExecutionControl> Debugger<E> {
     /// is in memory now and by where it is now, and not when it was hit: breakpoints may have come
     /// and gone since.
     pub fn resume(&mut self, target: &mut impl Debuggee, thread: ThreadId) {
-        let site = target.context(thread).and_then(|context| self.table.at(context.ip));
-        let bypass = site.map(|site| Bypass { at: site.at, opcode: site.original });
+        let at = target.context(thread).map(|context| context.ip);
+        let bypass = at.and_then(|at| Some(Bypass { at, opcode: self.instead(target, at)? }));
         target.set_bypass(thread, bypass);
     }
 
     /// A method is entered, and its first instruction, at `at`, tells. Told only while wanted.
-    pub fn method_enter(&mut self, target: &mut impl Debuggee, thread: ThreadId, at: Address) {
-        let Some(frame) = target.frame(thread, 0) else { return };
+    /// Returns what is to be told: steps that cannot follow.
+    pub fn method_enter(
+        &mut self,
+        target: &mut impl Debuggee,
+        thread: ThreadId,
+        at: Address,
+    ) -> Vec<Event> {
+        let Some(frame) = target.frame(thread, 0) else { return Vec::new() };
         let entry = target.body_at(at).and_then(|body| body.sequence_point);
         // Without a sequence point the first place to stop at is behind this instruction, which is
         // being executed already.
         let entry = entry.or_else(|| self.instruction(target, at).ok().map(|enter| enter.next));
-        let Some(entry) = entry else { return };
+        let Some(entry) = entry else { return Vec::new() };
+        let mut events = Vec::new();
         for mut stepper in self.take_steppers(thread, |stepper| stepper.is_entering) {
             stepper.is_entering = false;
             stepper.awaited = Some((entry, Reason::Call));
@@ -239,10 +249,10 @@ impl<E: ExecutionControl> Debugger<E> {
                 // A tail call: the frame is used again, and what the range was about has ended.
                 stepper.range = None;
             }
-            // Where it cannot wait there it acts as a step past the call, which it waits for too.
-            let _ = self.wait_at(target, stepper, entry, frame.owner);
+            events.extend(self.wait_at(target, stepper, entry, frame.owner));
         }
         self.tell_method_enter(target);
+        events
     }
 
     /// An exception will be handled at this address, in this method frame; or a filter there is
@@ -263,17 +273,13 @@ impl<E: ExecutionControl> Debugger<E> {
         };
         let mut events = Vec::new();
         for mut stepper in self.take_steppers(thread, concerns) {
-            let id = stepper.id;
             self.withdraw(target, Owner::Stepper(stepper.id));
             stepper.is_entering = false;
             stepper.awaited = Some((handler, reason));
             if frame > stepper.home {
                 stepper.range = None;
             }
-            if self.wait_at(target, stepper, handler, frame).is_err() {
-                self.steppers.retain(|stepper| stepper.id != id);
-                events.push(Event::Step { id, thread, at: handler, reason: Reason::Stuck });
-            }
+            events.extend(self.wait_at(target, stepper, handler, frame));
         }
         self.tell_method_enter(target);
         events
@@ -349,6 +355,22 @@ impl<E: ExecutionControl> Debugger<E> {
         owners
     }
 
+    /// Whether the program itself has a breakpoint there.
+    fn is_own(&self, target: &mut impl Debuggee, at: Address) -> bool {
+        match self.table.at(at) {
+            Some(site) => site.is_own,
+            None => self.control.is_breakpoint(target, at) == Ok(true),
+        }
+    }
+
+    /// What is to be executed in the place of the breakpoint at this address, if there is one.
+    fn instead(&self, target: &mut impl Debuggee, at: Address) -> Option<u32> {
+        match self.table.at(at) {
+            Some(site) => Some(site.original),
+            None => self.is_own(target, at).then(|| self.control.nothing()),
+        }
+    }
+
     /// A breakpoint of this step was met by its thread.
     fn trigger(
         &mut self,
@@ -394,19 +416,25 @@ impl<E: ExecutionControl> Debugger<E> {
         Ok(())
     }
 
-    /// Lets a step that was taken out wait at one more place.
+    /// Lets a step that was taken out wait at one more place, or ends it where that cannot be: else
+    /// it would become a run without end.
     fn wait_at(
         &mut self,
         target: &mut impl Debuggee,
         stepper: Stepper,
         at: Address,
         frame: Address,
-    ) -> Result<(), PatchError> {
-        let owner = Owner::Stepper(stepper.id);
-        let row = Row { owner, thread: Some(stepper.thread), frame: Some(frame) };
+    ) -> Option<Event> {
+        let (id, thread) = (stepper.id, stepper.thread);
+        let owner = Owner::Stepper(id);
+        let row = Row { owner, thread: Some(thread), frame: Some(frame) };
+        if self.table.add(&self.control, target, at, row).is_err() {
+            self.withdraw(target, owner);
+            return Some(Event::Step { id, thread, at, reason: Reason::Stuck });
+        }
         self.steppers.push(stepper);
         self.steppers.sort_by_key(|stepper| stepper.id);
-        self.table.add(&self.control, target, at, row)
+        None
     }
 
     /// Takes out the steps of a thread that are awake and of this kind.
@@ -474,7 +502,7 @@ impl<E: ExecutionControl> Debugger<E> {
 
     fn forget(&mut self, target: &mut impl Debuggee, owner: Owner) -> Result<(), Refused> {
         let removed = self.table.remove(&self.control, target, owner);
-        removed.map_err(|error| Refused::Patch(Address::NULL, error))
+        removed.map_err(|(at, error)| Refused::Patch(at, error))
     }
 
     /// Methods tell that they are entered only while some step wants to know.

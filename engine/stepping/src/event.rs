@@ -24,6 +24,13 @@ pub enum Event {
         /// Where.
         at: Address,
     },
+    /// A thread has arrived at a breakpoint of the program's own.
+    Break {
+        /// Who.
+        thread: ThreadId,
+        /// Where.
+        at: Address,
+    },
     /// A step has come to its end.
     Step {
         /// Which.

@@ -33,6 +33,8 @@
 //! * A step belongs to an activation: a callee of the same method is another one. Frames are
 //!   compared by whose variables they use, since a `finally` has a frame of its own. (CoreCLR
 //!   accepts one frame more, and so stops in recursive callees: `stepping/over-recursion`.)
+//! * A breakpoint in memory that the engine has not put there is the program's own (`break`). It
+//!   stops, and does nothing.
 //! * A breakpoint that is set on an instruction which a running thread has fetched already is not
 //!   hit by that thread this time.
 //! * A call of a frame that is not the newest is half done. A step from there goes to the address

@@ -9,6 +9,9 @@
 /// The opcode of a breakpoint.
 pub const BREAKPOINT: u32 = 317;
 
+/// Does nothing.
+pub(crate) const NOP: u32 = 352;
+
 /// How many opcodes there are.
 pub const OPCODES: usize = OPS.len();
 

@@ -5,6 +5,11 @@
 //! 0 is an opcode, `RET`: a breakpoint on a return could not be removed any more
 //! (dotnet/runtime#124499), and a second row on one was never active (`stepping/rows-on-a-ret`).
 //! Here a site exists exactly as long as its breakpoint is in memory, whatever it replaced.
+//!
+//! Folklore: where a breakpoint is in memory already, CoreCLR takes the row as not active and its
+//! opcode as 0, so that a thread which goes on from there executes `RET`
+//! (`stepping/breakpoint-on-a-break`). A program may have breakpoints of its own, by the
+//! instruction `break`: what stands in for them is an instruction that does nothing.
 
 use softdock_process::{Address, ProcessMemory};
 
@@ -38,6 +43,8 @@ pub struct Site {
     pub at: Address,
     /// The opcode that was there.
     pub original: u32,
+    /// Whether the breakpoint is the program's own: it was there before, and stays.
+    pub is_own: bool,
     /// Who wants it, breakpoints first. Nobody, where it could not be taken out.
     pub rows: Vec<Row>,
 }
@@ -75,8 +82,11 @@ impl PatchTable {
             }
             return Ok(());
         }
-        let original = control.apply(memory, at)?;
-        self.sites.insert(place, Site { at, original, rows: vec![row] });
+        let (original, is_own) = match control.apply(memory, at) {
+            Err(PatchError::AlreadyBreakpoint) => (control.nothing(), true),
+            applied => (applied?, false),
+        };
+        self.sites.insert(place, Site { at, original, is_own, rows: vec![row] });
         Ok(())
     }
 
@@ -87,7 +97,7 @@ impl PatchTable {
         control: &impl ExecutionControl,
         memory: &mut impl ProcessMemory,
         owner: Owner,
-    ) -> Result<(), PatchError> {
+    ) -> Result<(), (Address, PatchError)> {
         let mut result = Ok(());
         for site in &mut self.sites {
             site.rows.retain(|row| row.owner != owner);
@@ -96,7 +106,11 @@ impl PatchTable {
             if !site.rows.is_empty() {
                 return true;
             }
+            if site.is_own {
+                return false;
+            }
             let restored = control.unapply(memory, site.at, site.original);
+            let restored = restored.map_err(|error| (site.at, error));
             let failed = restored.is_err();
             result = result.and(restored);
             failed
@@ -219,10 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_breakpoint_is_not_adopted() {
+    fn a_breakpoint_of_the_program_is_used_and_stays() {
         let (mut memory, mut table) = (Words::new(&[317]), PatchTable::default());
-        let added = table.add(&Bytecode, &mut memory, AT, row(STEP));
-        assert_eq!(added, Err(PatchError::AlreadyBreakpoint));
+        table.add(&Bytecode, &mut memory, AT, row(STEP)).unwrap();
+        assert_eq!(table.at(AT).map(|site| (site.original, site.is_own)), Some((352, true)));
+        table.remove(&Bytecode, &mut memory, STEP).unwrap();
+        assert_eq!((memory.read_u32(AT), table), (Ok(317), PatchTable::default()));
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub struct Instruction {
 }
 
 /// Why an instruction cannot be decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Undecodable {
     /// Its operands cannot be read.
     Memory(MemoryError),

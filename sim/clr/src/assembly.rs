@@ -279,7 +279,6 @@ fn lookup(mnemonic: &Word) -> Result<(u32, &'static [Operand]), Mistake> {
         return Ok((*opcode, shape));
     }
     Err(mnemonic.mistake(match crate::table::number(name) {
-        Some(opcode::BREAKPOINT) => "BREAKPOINT is put in by a debugger, never written".into(),
         Some(_) => format!("CoreCLR has {name}, but this interpreter does not run it"),
         None => match nearest(name, SHAPES.iter().map(|(known, ..)| *known)) {
             Some(near) => format!("there is no opcode {name}; did you mean {near}?"),

@@ -226,7 +226,8 @@ impl Vm {
             | CALL_PINVOKE
             | HANDLE_CONTINUATION_RESUME
             | DEBUG_METHOD_ENTER
-            | DEBUG_SEQ_POINT => return Ok(Behind),
+            | DEBUG_SEQ_POINT
+            | NOP => return Ok(Behind),
             _ => return Err("this interpreter does not run such an opcode"),
         };
         self.set(running, value)

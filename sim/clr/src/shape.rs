@@ -28,7 +28,7 @@ use Operand::{Counter, Emitted, Entry, Label, Labels, Method, Number, Variable};
 
 /// The mnemonics, their opcodes and their operands. An instruction that is longer than its
 /// operands ends in zeros, which CoreCLR fills with what only its own calls need.
-pub(crate) const SHAPES: [(&str, u32, &[Operand]); 31] = [
+pub(crate) const SHAPES: [(&str, u32, &[Operand]); 33] = [
     ("RET", RET, &[Variable]),
     ("RET_VOID", RET_VOID, &[]),
     ("LDC_I4", LDC_I4, &[Variable, Number]),
@@ -50,6 +50,7 @@ pub(crate) const SHAPES: [(&str, u32, &[Operand]); 31] = [
     ("CALL_PINVOKE", CALL_PINVOKE, &[]),
     ("EMIT", CALL_HELPER_V_SS, &[Emitted]),
     ("CALL_FINALLY", CALL_FINALLY, &[Label]),
+    ("BREAKPOINT", BREAKPOINT, &[]),
     ("THROW", THROW, &[Variable]),
     ("RETHROW", RETHROW, &[]),
     ("LEAVE_FILTER", LEAVE_FILTER, &[Variable]),
@@ -60,6 +61,7 @@ pub(crate) const SHAPES: [(&str, u32, &[Operand]); 31] = [
     ("EXCHANGEADD_I4", EXCHANGEADD_I4, &[Variable, Counter, Variable]),
     ("DEBUG_METHOD_ENTER", DEBUG_METHOD_ENTER, &[Entry]),
     ("DEBUG_SEQ_POINT", DEBUG_SEQ_POINT, &[]),
+    ("NOP", NOP, &[]),
 ];
 
 /// Whether control never falls through this instruction.

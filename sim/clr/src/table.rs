@@ -39,6 +39,7 @@ pub mod opcode {
     pub const EXCHANGEADD_I4: u32 = 345;
     pub const DEBUG_METHOD_ENTER: u32 = 350;
     pub const DEBUG_SEQ_POINT: u32 = 351;
+    pub const NOP: u32 = 352;
 }
 
 /// Name and length in slots of each opcode, in the order of their numbers. Length 0 means that it

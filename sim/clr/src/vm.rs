@@ -151,6 +151,17 @@ impl Vm {
         Some(id)
     }
 
+    /// Starts another thread with the id of one that has ended, in this method; whether it could.
+    pub fn respawn(&mut self, thread: u64, method: usize) -> bool {
+        let ended = self.in_phase(thread, Phase::Ended);
+        let known = ended.filter(|_| self.program.methods().get(method).is_some());
+        if let Some(index) = known {
+            self.threads[index] = Thread::new(thread);
+            self.enter(index, method as u32, &[], 0);
+        }
+        known.is_some()
+    }
+
     /// The program it was made of.
     #[must_use]
     pub fn program(&self) -> &Program {
@@ -357,8 +368,16 @@ impl Vm {
     /// The frames of a thread, leaf first.
     #[must_use]
     pub fn frames(&self, thread: u64) -> Vec<Frame> {
-        let Some(thread) = self.thread(thread) else { return Vec::new() };
-        let frame = |(index, frame): (usize, &crate::thread::Activation)| Frame {
+        (0..).map_while(|nth| self.frame(thread, nth)).collect()
+    }
+
+    /// The nth frame of a thread, 0 being the leaf.
+    #[must_use]
+    pub fn frame(&self, thread: u64, nth: usize) -> Option<Frame> {
+        let thread = self.thread(thread)?;
+        let index = thread.frames.len().checked_sub(nth)?.checked_sub(1)?;
+        let frame = &thread.frames[index];
+        Some(Frame {
             address: thread.address(index),
             activation: frame.ghost.0,
             kind: frame.kind,
@@ -368,8 +387,14 @@ impl Vm {
             is_calling: thread.is_calling(index),
             cleans_up: thread.cleans_up(index),
             is_bottom_of_evaluation: thread.evaluations.contains(&(index as u32)),
-        };
-        thread.frames.iter().enumerate().rev().map(frame).collect()
+        })
+    }
+
+    /// The activation of the frame at this address.
+    #[must_use]
+    pub fn activation(&self, thread: u64, frame: Address) -> Option<u64> {
+        let thread = self.thread(thread)?;
+        Some(thread.frames[thread.index(frame)?].ghost.0)
     }
 
     /// Where the variable of a frame is kept: the thread, and the index among its values.

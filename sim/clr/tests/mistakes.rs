@@ -23,7 +23,6 @@ fn names() {
     assert_eq!(body("emit v0"), "2:1: there is no opcode emit; did you mean EMIT?");
     assert_eq!(body("FROBNICATE"), "2:1: there is no opcode FROBNICATE");
     assert_eq!(body("HALT"), "2:1: CoreCLR has HALT, but this interpreter does not run it");
-    assert_eq!(body("BREAKPOINT"), "2:1: BREAKPOINT is put in by a debugger, never written");
     assert_eq!(body("ä: BR b"), "2:7: there is no label `b`");
     assert_eq!(body("CALL v0, v1, N\nRET v0"), "2:14: there is no method `N`");
     assert_eq!(body("a: RET v0\na: RET v0"), "3:1: there is a label `a` already");
