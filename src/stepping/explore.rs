@@ -1,6 +1,6 @@
 //! Every schedule of a scenario: all orders in which its threads can make their transitions, with
 //! the debugger doing what it does at each stop. States that were met before are not entered again.
-//! It goes breadth first, so that what it finds has the shortest schedule there is.
+//! What it finds has the shortest schedule there is.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -48,15 +48,6 @@ pub struct Found {
     pub broken: Vec<Violation>,
 }
 
-/// Where a state was come to from.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    from: u32,
-    mover: Mover,
-    fault: Option<WriteFault>,
-    depth: u32,
-}
-
 /// Goes through every schedule, and returns what it found, with the shortest schedule to it. With
 /// `faults`, one of the writes to the bytecode goes wrong as well: every one, in every way.
 pub fn explore(
@@ -77,80 +68,137 @@ pub fn explore(
     let start = World::new(plan);
     let mut known = States::default();
     known.insert(start.fingerprint());
-    let mut steps: Vec<Step> =
-        vec![Step { from: 0, mover: Mover::Debugger(0), fault: None, depth: 0 }];
-    let mut frontier = VecDeque::from([(0_u32, start)]);
-    let mut found: Option<Found> = None;
-    while let Some((nth, world)) = frontier.pop_front() {
-        if !goes_on() {
+    let mut open = vec![Open::new(start, 0)];
+    while let Some((next, depth)) = advance(&mut open, faults) {
+        if exploration.transitions.is_multiple_of(0x1000) && !goes_on() {
             exploration.complete = false;
             break;
         }
-        let depth = steps[nth as usize].depth + 1;
-        let movers = world.movers();
-        exploration.ends += u64::from(movers.is_empty());
-        for (mover, fault, next) in movers.into_iter().flat_map(|it| successors(&world, it, faults))
-        {
-            let step = Step { from: nth, mover, fault, depth };
-            exploration.transitions += 1;
-            if !next.broken().is_empty() {
-                exploration.findings += 1;
-                found = found.or_else(|| Some(Found::new(&steps, step, next.broken())));
-            } else if depth >= MOVES_MAX {
-                exploration.complete = false;
-            } else if known.insert(next.fingerprint()) {
-                exploration.states += 1;
-                exploration.depth = exploration.depth.max(depth);
-                frontier.push_back((steps.len() as u32, next));
-                steps.push(step);
-            }
+        exploration.transitions += 1;
+        if !next.broken().is_empty() {
+            exploration.findings += 1;
+        } else if depth >= MOVES_MAX {
+            exploration.complete = false;
+        } else if known.insert(next.fingerprint()) {
+            exploration.states += 1;
+            exploration.depth = exploration.depth.max(depth);
+            let next = Open::new(next, depth);
+            exploration.ends += u64::from(next.ways.is_empty());
+            open.push(next);
         }
     }
+    let found = if exploration.findings > 0 { shortest(plan, faults) } else { None };
     (exploration, found)
 }
 
-/// Where this mover leads: once as it is, and, where that is wanted and nothing has gone wrong yet,
-/// once for every way in which one of its writes to the bytecode can.
-fn successors(
-    world: &World,
+/// A state that has ways to go on.
+struct Open {
+    world: World,
+    ways: Vec<Way>,
+    depth: u32,
+}
+
+/// Who moves next, and what goes wrong with a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Way {
     mover: Mover,
-    faults: bool,
-) -> Vec<(Mover, Option<WriteFault>, World)> {
-    let advanced = |fault: Option<WriteFault>| {
-        let mut next = world.clone();
-        next.fails(fault);
-        next.advance(mover);
+    fault: Option<WriteFault>,
+}
+
+impl Open {
+    fn new(world: World, depth: u32) -> Open {
+        let ways = world.movers().into_iter().map(|mover| Way { mover, fault: None });
+        Open { ways: ways.collect(), world, depth }
+    }
+}
+
+/// The next state, deepest first. The last way out of a state takes the state along: only what is
+/// needed again is copied.
+fn advance(open: &mut Vec<Open>, faults: bool) -> Option<(World, u32)> {
+    while open.pop_if(|last| last.ways.is_empty()).is_some() {}
+    let last = open.last_mut()?;
+    let (way, depth) = (last.ways.pop()?, last.depth + 1);
+    if !faults && last.ways.is_empty() {
+        let mut next = open.pop()?.world;
+        next.advance(way.mover);
+        return Some((next, depth));
+    }
+    let next = way.go(&last.world);
+    if faults {
+        last.ways.extend(way.failing(&last.world, &next));
+    }
+    Some((next, depth))
+}
+
+impl Way {
+    fn go(self, from: &World) -> World {
+        let mut next = from.clone();
+        next.fails(self.fault);
+        next.advance(self.mover);
         next
-    };
-    let next = advanced(None);
-    let writes = if faults && !world.has_failed() { next.writes() - world.writes() } else { 0 };
-    let nth = (1..=writes).map(|nth| world.writes() + nth);
-    let ways = nth.flat_map(|nth| {
-        [
-            WriteFault::Fails(nth),
-            WriteFault::FailsFrom(nth),
-            WriteFault::LandsAndFails(nth),
-            WriteFault::Vanishes(nth),
-            WriteFault::LandsHalf(nth),
-        ]
-    });
-    let wrong: Vec<_> = ways.map(|fault| (mover, Some(fault), advanced(Some(fault)))).collect();
-    std::iter::once((mover, None, next)).chain(wrong).collect()
+    }
+
+    /// Where nothing has gone wrong yet, every way in which one of the writes can that were made
+    /// from one state to the next.
+    fn failing(self, from: &World, to: &World) -> impl Iterator<Item = Way> + use<> {
+        let first = from.writes() + 1;
+        let last = if to.has_failed() { from.writes() } else { to.writes() };
+        let faults = (first..=last).flat_map(|nth| {
+            [
+                WriteFault::Fails(nth),
+                WriteFault::FailsFrom(nth),
+                WriteFault::LandsAndFails(nth),
+                WriteFault::Vanishes(nth),
+                WriteFault::LandsHalf(nth),
+            ]
+        });
+        faults.map(move |fault| Way { fault: Some(fault), ..self })
+    }
+}
+
+/// The first violation, breadth first: what is found has the shortest schedule there is.
+fn shortest(plan: &Arc<Plan>, faults: bool) -> Option<Found> {
+    let start = World::new(plan);
+    let mut known = States::default();
+    known.insert(start.fingerprint());
+    let mut steps: Vec<(Option<usize>, Way)> = Vec::new();
+    let mut frontier = VecDeque::from([(None, start)]);
+    while let Some((from, world)) = frontier.pop_front() {
+        let mut ways = Open::new(world, 0);
+        while let Some(way) = ways.ways.pop() {
+            let next = way.go(&ways.world);
+            if faults {
+                ways.ways.extend(way.failing(&ways.world, &next));
+            }
+            if !next.broken().is_empty() {
+                return Some(Found::new(&steps, (from, way), next.broken()));
+            }
+            if known.insert(next.fingerprint()) {
+                frontier.push_back((Some(steps.len()), next));
+                steps.push((from, way));
+            }
+        }
+    }
+    None
 }
 
 impl Found {
     /// The way to a state, and one transition more.
-    fn new(steps: &[Step], last: Step, broken: &[Violation]) -> Found {
-        let mut way = vec![last];
-        let mut nth = last.from;
-        while steps[nth as usize].depth > 0 {
-            way.push(steps[nth as usize]);
-            nth = steps[nth as usize].from;
+    fn new(
+        steps: &[(Option<usize>, Way)],
+        last: (Option<usize>, Way),
+        broken: &[Violation],
+    ) -> Found {
+        let mut ways = vec![last.1];
+        let mut from = last.0;
+        while let Some((earlier, way)) = from.and_then(|nth| steps.get(nth)) {
+            ways.push(*way);
+            from = *earlier;
         }
-        way.reverse();
+        ways.reverse();
         Found {
-            schedule: way.iter().map(|step| step.mover).collect(),
-            faults: way.iter().filter_map(|step| step.fault).collect(),
+            schedule: ways.iter().map(|way| way.mover).collect(),
+            faults: ways.iter().filter_map(|way| way.fault).collect(),
             broken: broken.to_vec(),
         }
     }

@@ -2,7 +2,9 @@
 //! confused with each other. It shares nothing with the engine, which has only addresses of frames
 //! that are used again, and predicts where this remembers.
 
-use softdock_clr::{Frame, FrameKind};
+use std::hash::Hash;
+
+use softdock_clr::{Frame, FrameKind, Vm};
 use softdock_stepping::{Mode, StepperId};
 
 /// `DEBUG_METHOD_ENTER`, which comes before the first place of a method.
@@ -23,7 +25,7 @@ pub(super) struct Element {
 }
 
 /// A step under way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reference {
     pub(super) id: StepperId,
     pub(super) thread: u64,
@@ -104,5 +106,16 @@ impl Reference {
                 self.mode = Mode::Over;
             }
         }
+    }
+
+    /// The same whatever its activations are called: each is told by the frame that it has, if it
+    /// still has one.
+    pub(super) fn nameless(&self, vm: &Vm) -> impl Hash {
+        let frames = vm.frames(self.thread);
+        let frame = |it: u64| frames.iter().position(|frame| frame.activation == it);
+        let ancestors: Vec<_> = self.ancestors.iter().map(|it| frame(*it)).collect();
+        let (start, entered) = (frame(self.start), self.entered.map(frame));
+        let Reference { id, thread, mode, range, has_begun, depth, .. } = *self;
+        ((id, thread, mode, range, has_begun, depth), start, ancestors, entered)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use softdock_clr::{Did, Phase, Step, Vm};
+use softdock_clr::{Did, Phase, Shared, Step, Vm};
 use softdock_process::Address;
 use softdock_stepping::{BreakpointId, Bytecode, Debugger, Event, Reason, StepperId, ThreadId};
 
@@ -66,7 +66,7 @@ pub struct World {
     pub(super) process: Process,
     /// The same program without a debugger; `None` when that has changed something.
     pub(super) twin: Option<Vm>,
-    pub(super) debugger: Debugger<Bytecode>,
+    pub(super) debugger: Shared<Debugger<Bytecode>>,
     pub(super) waits: Vec<(u64, Wait)>,
     /// Whether it stands still, and the thread that was told of first.
     pub(super) stopped: Option<u64>,
@@ -76,12 +76,12 @@ pub struct World {
     pub(super) is_detached: bool,
     /// Threads that were started with the number of an older one, in order.
     respawned: Vec<u64>,
-    pub(super) breakpoints: Vec<BreakpointId>,
-    pub(super) steps: Vec<StepperId>,
+    pub(super) breakpoints: Shared<Vec<BreakpointId>>,
+    pub(super) steps: Shared<Vec<StepperId>>,
     pub(super) references: Vec<Reference>,
     arrivals: Vec<Arrival>,
     /// What was told.
-    pub(super) told: Vec<Told>,
+    pub(super) told: Shared<Vec<Told>>,
     broken: Vec<Violation>,
     /// The fingerprint of memory when it was last looked at.
     looked_at: u128,
@@ -99,18 +99,18 @@ impl World {
             plan: Arc::clone(plan),
             twin: Some(process.vm.clone()),
             process,
-            debugger: Debugger::new(Bytecode),
+            debugger: Shared::new(Debugger::new(Bytecode)),
             waits: Vec::new(),
             stopped: Some(1),
             pause: None,
             next_command: 0,
             is_detached: false,
             respawned: Vec::new(),
-            breakpoints: Vec::new(),
-            steps: Vec::new(),
+            breakpoints: Shared::default(),
+            steps: Shared::default(),
             references: Vec::new(),
             arrivals: Vec::new(),
-            told: Vec::new(),
+            told: Shared::default(),
             broken: Vec::new(),
             looked_at: 0,
             has_failed: false,
@@ -126,7 +126,7 @@ impl World {
 
     /// The engine.
     #[must_use]
-    pub const fn debugger(&self) -> &Debugger<Bytecode> {
+    pub fn debugger(&self) -> &Debugger<Bytecode> {
         &self.debugger
     }
 
@@ -181,12 +181,13 @@ impl World {
         self.process.faults.extend(fault);
     }
 
-    /// Everything that the future depends on, in 128 bits.
+    /// Everything that the future depends on, in 128 bits; what was told is past.
     #[must_use]
     pub fn fingerprint(&self) -> u128 {
-        let rest =
-            (&self.debugger, &self.waits, self.stopped, self.pause, self.next_command, &self.told);
-        let ghosts = (&self.steps, &self.breakpoints, &self.arrivals, self.references.len());
+        let rest = (&self.debugger, &self.waits, self.stopped, self.pause, self.next_command);
+        let steps: Vec<_> =
+            self.references.iter().map(|it| it.nameless(&self.process.vm)).collect();
+        let ghosts = (&self.steps, &self.breakpoints, &self.arrivals, steps);
         let rest = (rest, self.process.rest(), &self.respawned, self.has_failed);
         self.process.vm.state_hash() ^ super::explore::hash(&(rest, ghosts)).rotate_left(17)
     }
@@ -376,7 +377,7 @@ impl World {
             self.twin = None;
         }
         let element = self.element(step);
-        let depth = self.depth(thread);
+        let depth = self.process.vm.evaluations(thread);
         let mine = |known: &&mut Reference| known.thread == thread && known.depth == depth;
         for reference in self.references.iter_mut().filter(mine) {
             if reference.ends_at(&element) {
@@ -406,15 +407,9 @@ impl World {
         Element { owner, method, slot, opcode, mapped, cleans_up }
     }
 
-    /// Evaluations under way in a thread.
-    fn depth(&self, thread: u64) -> usize {
-        let frames = self.process.vm.frames(thread);
-        frames.iter().filter(|frame| frame.is_bottom_of_evaluation).count()
-    }
-
     fn evaluated(&mut self, thread: u64, result: Result<Option<i32>, i32>) {
         self.debugger.evaluation_ends(&mut self.process, ThreadId(thread));
-        let depth = self.depth(thread);
+        let depth = self.process.vm.evaluations(thread);
         self.references.retain(|known| known.thread != thread || known.depth <= depth);
         self.waits.push((thread, Wait::Resume));
         self.happened = Happened::Other("has evaluated");

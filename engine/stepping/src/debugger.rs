@@ -221,7 +221,7 @@ impl<E: ExecutionControl> Debugger<E> {
     /// The thread that met a breakpoint goes on. Whether it needs a bypass is decided here, by what
     /// is in memory now and by where it is now, and not when it was hit: breakpoints may have come
     /// and gone since.
-    pub fn resume(&mut self, target: &mut impl Debuggee, thread: ThreadId) {
+    pub fn resume(&self, target: &mut impl Debuggee, thread: ThreadId) {
         let at = target.context(thread).map(|context| context.ip);
         let bypass = at.and_then(|at| Some(Bypass { at, opcode: self.instead(target, at)? }));
         target.set_bypass(thread, bypass);

@@ -56,7 +56,7 @@ impl Vm {
 
     /// Begins with a fetched opcode: executes it, or first tells what must be told.
     pub(crate) fn begin(&mut self, index: usize, opcode: u32) -> Did {
-        let thread = &mut self.threads[index];
+        let thread = &mut *self.threads[index];
         let (phase, next) = match opcode {
             BREAKPOINT => (Phase::Hit, Next::Fetch),
             DEBUG_METHOD_ENTER if self.method_enter => (Phase::MethodEnter, Next::Execute(opcode)),
@@ -128,7 +128,7 @@ impl Vm {
     fn run(&mut self, index: usize, opcode: u32) -> Result<Step, Fault> {
         let running = self.running(index, opcode)?;
         let leaf = running.leaf;
-        let thread = &mut self.threads[index];
+        let thread = &mut *self.threads[index];
         thread.next = Next::Fetch;
         let mut step = Step {
             thread: thread.id,
@@ -278,7 +278,7 @@ impl Vm {
             _ => return Err("a handler returns as if it were a method"),
         }
         step.left = true;
-        let thread = &mut self.threads[running.index];
+        let thread = &mut *self.threads[running.index];
         let bottom = thread.frames.len() - 1;
         thread.truncate(bottom);
         if bottom == thread.bottom() {
@@ -291,7 +291,7 @@ impl Vm {
 
     /// Lets the leaf go on after a call, with its result and the variable for it.
     fn returned(&mut self, index: usize, result: Option<(u32, i32)>) {
-        let thread = &mut self.threads[index];
+        let thread = &mut *self.threads[index];
         let Some(leaf) = thread.frames.last_mut() else { return };
         leaf.calling = false;
         if let Some((variable, value)) = result
@@ -319,7 +319,7 @@ impl Vm {
             if running.leaf.kind != FrameKind::Method {
                 return Err("a handler makes a tail call");
             }
-            let thread = &mut self.threads[index];
+            let thread = &mut *self.threads[index];
             thread.truncate(thread.frames.len() - 1);
             step.left = true;
             step.entered = Some(self.enter(index, callee, &args, running.leaf.result));
@@ -354,7 +354,7 @@ impl Vm {
     pub(crate) fn enter(&mut self, index: usize, method: u32, args: &[i32], result: u32) -> u64 {
         self.activations += 1;
         let locals = self.program.methods()[method as usize].locals();
-        let thread = &mut self.threads[index];
+        let thread = &mut *self.threads[index];
         let base = thread.values.len();
         thread.values.extend_from_slice(args);
         thread.values.resize(base + locals as usize, 0);
@@ -406,7 +406,7 @@ impl Vm {
             }
             (LEAVE_CATCH, FrameKind::Catch) => {
                 step.left = true;
-                let thread = &mut self.threads[running.index];
+                let thread = &mut *self.threads[running.index];
                 thread.truncate(thread.frames.len() - 1);
                 self.go(running.index, ip.wrapping_add(running.words[1]));
             }

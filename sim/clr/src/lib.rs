@@ -12,7 +12,7 @@
 //! | `program` | methods, and where they lie |
 //! | `vm` | a process, and the transitions it makes |
 //! | `thread`, `execute`, `unwind` | frames, opcodes, exceptions |
-//! | `hash` | telling states apart |
+//! | `hash`, `shared` | telling states apart, and copying them |
 //!
 //! # Invariants
 //!
@@ -62,6 +62,7 @@ mod mistake;
 mod operands;
 mod program;
 mod shape;
+mod shared;
 mod table;
 mod thread;
 mod unwind;
@@ -72,6 +73,7 @@ pub use execute::{DIVIDED_BY_ZERO, STACK_OVERFLOW};
 pub use mistake::Mistake;
 pub use operands::COUNTERS;
 pub use program::{Clause, ClauseKind, HEADER_BYTES, Instruction, Method, Program, SLOT_BYTES};
+pub use shared::Shared;
 pub use table::{TABLE, fall_through, name, number, opcode};
 pub use thread::{FRAMES_MAX, Frame, FrameKind, Phase};
 pub use vm::{Context, Crash, Did, Step, Vm};

@@ -10,6 +10,7 @@ use softdock_process::Address;
 use crate::hash::Digest;
 use crate::operands::COUNTERS;
 use crate::program::Program;
+use crate::shared::Shared;
 use crate::thread::{FRAMES_MAX, Frame, Next, Phase, Thread};
 use crate::unwind::Unwinder;
 
@@ -115,10 +116,10 @@ pub struct Context {
 #[derive(Clone, Debug)]
 pub struct Vm {
     pub(crate) program: Arc<Program>,
-    pub(crate) memory: AddressSpace,
-    pub(crate) threads: Vec<Thread>,
+    pub(crate) memory: Shared<AddressSpace>,
+    pub(crate) threads: Vec<Shared<Thread>>,
     pub(crate) counters: [i32; COUNTERS],
-    pub(crate) output: Vec<(u64, i32)>,
+    pub(crate) output: Shared<Vec<(u64, i32)>>,
     pub(crate) activations: u64,
     pub(crate) method_enter: bool,
 }
@@ -128,11 +129,11 @@ impl Vm {
     #[must_use]
     pub fn new(program: Arc<Program>, threads: &[usize]) -> Vm {
         let mut vm = Vm {
-            memory: program.load(),
+            memory: Shared::new(program.load()),
             program,
             threads: Vec::new(),
             counters: [0; COUNTERS],
-            output: Vec::new(),
+            output: Shared::default(),
             activations: 0,
             method_enter: false,
         };
@@ -146,7 +147,7 @@ impl Vm {
     pub fn spawn(&mut self, method: usize) -> Option<u64> {
         self.program.methods().get(method)?;
         let id = self.threads.len() as u64 + 1;
-        self.threads.push(Thread::new(id));
+        self.threads.push(Shared::new(Thread::new(id)));
         self.enter(self.threads.len() - 1, method as u32, &[], 0);
         Some(id)
     }
@@ -156,7 +157,7 @@ impl Vm {
         let ended = self.in_phase(thread, Phase::Ended);
         let known = ended.filter(|_| self.program.methods().get(method).is_some());
         if let Some(index) = known {
-            self.threads[index] = Thread::new(thread);
+            self.threads[index] = Shared::new(Thread::new(thread));
             self.enter(index, method as u32, &[], 0);
         }
         known.is_some()
@@ -219,7 +220,7 @@ impl Vm {
     }
 
     fn thread(&self, thread: u64) -> Option<&Thread> {
-        self.index(thread).map(|index| &self.threads[index])
+        self.index(thread).map(|index| &*self.threads[index])
     }
 
     fn in_phase(&self, thread: u64, phase: Phase) -> Option<usize> {
@@ -249,7 +250,7 @@ impl Vm {
     }
 
     fn finish(&mut self, index: usize, result: Result<Option<i32>, i32>) -> Did {
-        let thread = &mut self.threads[index];
+        let thread = &mut *self.threads[index];
         if thread.evaluations.pop().is_none() {
             thread.end();
             return Did::Ended { unhandled: result.err() };
@@ -320,7 +321,7 @@ impl Vm {
         if self.true_context(thread) != Some(context) {
             return self.move_to(index, context);
         }
-        let thread = &mut self.threads[index];
+        let thread = &mut *self.threads[index];
         thread.phase = Phase::Ready;
         match thread.bypass {
             Some((at, opcode)) if at == context.ip => {
@@ -332,7 +333,7 @@ impl Vm {
     }
 
     fn move_to(&mut self, index: usize, to: Context) -> Did {
-        let thread = &mut self.threads[index];
+        let thread = &mut *self.threads[index];
         thread.bypass = None;
         let frame = thread.index(to.frame).filter(|frame| *frame >= thread.bottom());
         let place = self.program.place(to.ip);
@@ -355,7 +356,7 @@ impl Vm {
         let Some(index) = self.in_phase(thread, Phase::Hit) else { return false };
         let callee = self.program.methods().get(method);
         let fits = callee.is_some_and(|callee| callee.args() as usize == args.len());
-        let thread = &mut self.threads[index];
+        let thread = &mut *self.threads[index];
         if !fits || thread.frames.len() >= FRAMES_MAX {
             return false;
         }
@@ -420,14 +421,13 @@ impl Vm {
         value.map(|value| *value = to).is_some()
     }
 
-    /// A hash of all that matters for the future, and of the output so far. States that differ
-    /// only in how activations were numbered are one.
+    /// A hash of all that matters for the future. States that differ only in how activations were
+    /// numbered, or in what was written out, are one.
     #[must_use]
     pub fn state_hash(&self) -> u128 {
         let mut digest = Digest::new();
         self.threads.hash(&mut digest);
         self.counters.hash(&mut digest);
-        self.output.hash(&mut digest);
         self.method_enter.hash(&mut digest);
         self.memory.fingerprint().hash(&mut digest);
         digest.value()
