@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use super::judge::Violation;
 use super::plan::Plan;
 use super::world::{Mover, World};
-use crate::choice::Digest;
 use crate::scenario::stepping::{Stepping, WriteFault};
 
 /// At most so many transitions in one schedule: only a program that never ends comes so far.
@@ -263,45 +262,5 @@ impl Hasher for Itself {
 
     fn write_u128(&mut self, hash: u128) {
         self.0 = hash as u64;
-    }
-}
-
-/// A value in 128 bits.
-pub(super) fn hash(value: &impl Hash) -> u128 {
-    let mut words = Words::default();
-    value.hash(&mut words);
-    words.0.value()
-}
-
-#[derive(Default)]
-struct Words(Digest);
-
-impl Hasher for Words {
-    fn finish(&self) -> u64 {
-        self.0.value() as u64
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.bytes(bytes);
-    }
-
-    fn write_u8(&mut self, word: u8) {
-        self.0.word(word.into());
-    }
-
-    fn write_u32(&mut self, word: u32) {
-        self.0.word(word.into());
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0.word(word);
-    }
-
-    fn write_usize(&mut self, word: usize) {
-        self.0.word(word as u64);
-    }
-
-    fn write_isize(&mut self, word: isize) {
-        self.0.word(word as u64);
     }
 }

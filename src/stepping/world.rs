@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use softdock_clr::{Did, Phase, Shared, Step, Vm};
+use softdock_clr::{Did, Digest, Phase, Shared, Step, Vm};
 use softdock_process::Address;
 use softdock_stepping::{BreakpointId, Bytecode, Debugger, Event, Reason, StepperId, ThreadId};
 
@@ -189,7 +189,7 @@ impl World {
             self.references.iter().map(|it| it.nameless(&self.process.vm)).collect();
         let ghosts = (&self.steps, &self.breakpoints, &self.arrivals, steps);
         let rest = (rest, self.process.rest(), &self.respawned, self.has_failed);
-        self.process.vm.state_hash() ^ super::explore::hash(&(rest, ghosts)).rotate_left(17)
+        self.process.vm.state_hash() ^ Digest::of(&(rest, ghosts)).rotate_left(17)
     }
 
     /// Lets somebody move.

@@ -10,29 +10,27 @@ impl Hash for Ghost {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
-/// Two 64-bit hashes of the same words, each with its own start.
+/// Two 64-bit hashes of the same words, each with its own start and its own multiplier.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Digest {
+pub struct Digest {
     low: u64,
     high: u64,
 }
 
 impl Digest {
-    pub(crate) const fn new() -> Digest {
-        Digest { low: 0x243f_6a88_85a3_08d3, high: 0x1319_8a2e_0370_7344 }
-    }
-
-    pub(crate) const fn value(self) -> u128 {
-        ((self.high as u128) << 64) | self.low as u128
+    /// The hash of a value.
+    #[must_use]
+    pub fn of(value: &impl Hash) -> u128 {
+        let mut digest = Digest { low: 0x243f_6a88_85a3_08d3, high: 0x1319_8a2e_0370_7344 };
+        value.hash(&mut digest);
+        (u128::from(digest.high) << 64) | u128::from(digest.low)
     }
 }
 
-/// Mixes one word (the finaliser of SplitMix64).
-const fn scramble(word: u64) -> u64 {
-    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ (word >> 31)
+/// Multiplies, and folds the two halves of the product into one, as wyhash does.
+const fn fold(word: u64, by: u64) -> u64 {
+    let product = word as u128 * by as u128;
+    product as u64 ^ (product >> 64) as u64
 }
 
 impl Hasher for Digest {
@@ -45,8 +43,8 @@ impl Hasher for Digest {
     }
 
     fn write_u64(&mut self, word: u64) {
-        self.low = scramble(self.low ^ word);
-        self.high = scramble(self.high.rotate_left(32).wrapping_add(word));
+        self.low = fold(self.low ^ word, 0xa076_1d64_78bd_642f);
+        self.high = fold(self.high.wrapping_add(word), 0xe703_7ed1_a0b4_28db);
     }
 
     fn write_u8(&mut self, word: u8) {
@@ -55,6 +53,11 @@ impl Hasher for Digest {
 
     fn write_u32(&mut self, word: u32) {
         self.write_u64(word.into());
+    }
+
+    fn write_u128(&mut self, word: u128) {
+        self.write_u64(word as u64);
+        self.write_u64((word >> 64) as u64);
     }
 
     fn write_i32(&mut self, word: i32) {

@@ -70,6 +70,7 @@ mod vm;
 
 pub use assembly::{LOCALS_MAX, assemble};
 pub use execute::{DIVIDED_BY_ZERO, STACK_OVERFLOW};
+pub use hash::Digest;
 pub use mistake::Mistake;
 pub use operands::COUNTERS;
 pub use program::{Clause, ClauseKind, HEADER_BYTES, Instruction, Method, Program, SLOT_BYTES};

@@ -1,7 +1,6 @@
 //! The virtual machine: a program in memory, its threads, and the transitions a scheduler and a
 //! debugger make it take. What opcodes do is told in `execute`.
 
-use core::hash::Hash;
 use std::sync::Arc;
 
 use softdock_memory::AddressSpace;
@@ -425,11 +424,7 @@ impl Vm {
     /// numbered, or in what was written out, are one.
     #[must_use]
     pub fn state_hash(&self) -> u128 {
-        let mut digest = Digest::new();
-        self.threads.hash(&mut digest);
-        self.counters.hash(&mut digest);
-        self.method_enter.hash(&mut digest);
-        self.memory.fingerprint().hash(&mut digest);
-        digest.value()
+        let memory = self.memory.fingerprint();
+        Digest::of(&(&self.threads, self.counters, self.method_enter, memory))
     }
 }
