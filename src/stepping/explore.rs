@@ -64,7 +64,7 @@ pub fn explore(
         findings: 0,
         complete: true,
     };
-    let start = World::new(plan);
+    let start = Box::new(World::new(plan));
     let mut known = States::default();
     known.insert(start.fingerprint());
     let mut open = vec![Open::new(start, 0)];
@@ -92,7 +92,7 @@ pub fn explore(
 
 /// A state that has ways to go on.
 struct Open {
-    world: World,
+    world: Box<World>,
     ways: Vec<Way>,
     depth: u32,
 }
@@ -105,15 +105,15 @@ struct Way {
 }
 
 impl Open {
-    fn new(world: World, depth: u32) -> Open {
-        let ways = world.movers().into_iter().map(|mover| Way { mover, fault: None });
+    fn new(world: Box<World>, depth: u32) -> Open {
+        let ways = world.movers().map(|mover| Way { mover, fault: None });
         Open { ways: ways.collect(), world, depth }
     }
 }
 
 /// The next state, deepest first. The last way out of a state takes the state along: only what is
 /// needed again is copied.
-fn advance(open: &mut Vec<Open>, faults: bool) -> Option<(World, u32)> {
+fn advance(open: &mut Vec<Open>, faults: bool) -> Option<(Box<World>, u32)> {
     while open.pop_if(|last| last.ways.is_empty()).is_some() {}
     let last = open.last_mut()?;
     let (way, depth) = (last.ways.pop()?, last.depth + 1);
@@ -130,8 +130,8 @@ fn advance(open: &mut Vec<Open>, faults: bool) -> Option<(World, u32)> {
 }
 
 impl Way {
-    fn go(self, from: &World) -> World {
-        let mut next = from.clone();
+    fn go(self, from: &World) -> Box<World> {
+        let mut next = Box::new(from.clone());
         next.fails(self.fault);
         next.advance(self.mover);
         next
@@ -157,7 +157,7 @@ impl Way {
 
 /// The first violation, breadth first: what is found has the shortest schedule there is.
 fn shortest(plan: &Arc<Plan>, faults: bool) -> Option<Found> {
-    let start = World::new(plan);
+    let start = Box::new(World::new(plan));
     let mut known = States::default();
     known.insert(start.fingerprint());
     let mut steps: Vec<(Option<usize>, Way)> = Vec::new();
@@ -212,7 +212,7 @@ impl Found {
         for mover in &self.schedule {
             match *mover {
                 Mover::Thread(thread) => schedule.push(thread),
-                Mover::Debugger(choice) if world.movers().len() > 1 => choices.push(choice),
+                Mover::Debugger(choice) if world.movers().nth(1).is_some() => choices.push(choice),
                 Mover::Debugger(_) => {}
             }
             world.advance(*mover);

@@ -69,7 +69,7 @@ fn next<'s>(
     schedule: &mut impl Iterator<Item = &'s u64>,
     choices: &mut impl Iterator<Item = &'s usize>,
 ) -> Option<Mover> {
-    let movers = world.movers();
+    let movers: Vec<Mover> = world.movers().collect();
     if let [first @ Mover::Debugger(_), ref others @ ..] = *movers {
         let chosen = if others.is_empty() { None } else { choices.next() };
         return Some(chosen.map_or(first, |choice| Mover::Debugger(*choice)));

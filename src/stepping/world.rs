@@ -79,7 +79,7 @@ pub struct World {
     pub(super) breakpoints: Shared<Vec<BreakpointId>>,
     pub(super) steps: Shared<Vec<StepperId>>,
     pub(super) references: Vec<Reference>,
-    arrivals: Vec<Arrival>,
+    arrivals: Shared<Vec<Arrival>>,
     /// What was told.
     pub(super) told: Shared<Vec<Told>>,
     broken: Vec<Violation>,
@@ -109,7 +109,7 @@ impl World {
             breakpoints: Shared::default(),
             steps: Shared::default(),
             references: Vec::new(),
-            arrivals: Vec::new(),
+            arrivals: Shared::default(),
             told: Shared::default(),
             broken: Vec::new(),
             looked_at: 0,
@@ -155,14 +155,14 @@ impl World {
     }
 
     /// Who can move now. Nobody, when all threads have ended.
-    #[must_use]
-    pub fn movers(&self) -> Vec<Mover> {
-        if self.stopped.is_some() {
-            return (0..self.choices()).map(Mover::Debugger).collect();
-        }
-        let live =
-            self.process.vm.threads().filter(|id| self.process.vm.phase(*id) != Phase::Ended);
-        live.map(Mover::Thread).collect()
+    pub fn movers(&self) -> impl Iterator<Item = Mover> + '_ {
+        let choices = if self.stopped.is_some() { self.choices() } else { 0 };
+        let threads = self
+            .process
+            .vm
+            .threads()
+            .filter(|id| self.stopped.is_none() && self.process.vm.phase(*id) != Phase::Ended);
+        (0..choices).map(Mover::Debugger).chain(threads.map(Mover::Thread))
     }
 
     /// Writes to the bytecode so far.
@@ -304,7 +304,7 @@ impl World {
         let owed = breakpoints_at(&self.debugger, at);
         let before = self.arrivals.iter().position(|arrival| arrival.thread == thread);
         if let Some(nth) = before {
-            let Arrival { at: old, told, .. } = self.arrivals.swap_remove(nth);
+            let Arrival { at: old, told, .. } = self.arrivals.remove(nth);
             if old == at && !told.is_empty() {
                 self.broken.push(Violation::NoProgress(thread));
             }
@@ -364,8 +364,7 @@ impl World {
         let is_under = self.debugger.sites().iter().any(|site| site.at == at);
         self.happened = Happened::Executed(*step, is_under);
         let arrival = self.arrivals.iter().position(|arrival| arrival.thread == thread);
-        let arrival = arrival.map(|nth| self.arrivals.swap_remove(nth));
-        self.arrivals.sort_unstable_by_key(|arrival| arrival.thread);
+        let arrival = arrival.map(|nth| self.arrivals.remove(nth));
         if arrival.is_none_or(|arrival| arrival.at != at) {
             let passed = breakpoints_at(&self.debugger, at);
             self.broken.extend(passed.into_iter().map(Violation::Lost));

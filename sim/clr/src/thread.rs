@@ -1,6 +1,8 @@
 //! A thread: its frames, its variables, and where it is between two transitions. It knows no
 //! opcode.
 
+use core::hash::{Hash, Hasher};
+
 use softdock_process::Address;
 
 use crate::hash::Ghost;
@@ -88,7 +90,7 @@ pub(crate) enum Next {
 }
 
 /// A frame, as the interpreter keeps it.
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Activation {
     pub(crate) ghost: Ghost,
     pub(crate) kind: FrameKind,
@@ -105,6 +107,20 @@ pub(crate) struct Activation {
     /// Of a handler: its clause, where known, and the exception.
     pub(crate) clause: Option<u32>,
     pub(crate) exception: i32,
+}
+
+/// Everything but the ghost, in few words: this is most of what an exploration hashes.
+impl Hash for Activation {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Activation { ghost: _, kind, method, owner, ip, calling, base, result, .. } = *self;
+        let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+        let clause = self.clause.map_or(0, |clause| clause.wrapping_add(1));
+        let bits = (kind as u32) << 1 | u32::from(calling);
+        state.write_u64(pair(method, owner));
+        state.write_u64(pair(ip, base));
+        state.write_u64(pair(result, clause));
+        state.write_u64(pair(bits, self.exception.cast_unsigned()));
+    }
 }
 
 #[derive(Clone, Debug, Hash)]
