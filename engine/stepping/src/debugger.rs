@@ -136,7 +136,9 @@ impl<E: ExecutionControl> Debugger<E> {
         self.last_stepper = self.last_stepper.saturating_add(1);
         let id = StepperId(self.last_stepper);
         let (home, is_entering, awaited, frozen) = (frame.owner, false, None, 0);
-        let stepper = Stepper { id, thread, mode, range, home, is_entering, awaited, frozen };
+        let begins = (!frame.is_calling).then_some(frame.ip);
+        let stepper =
+            Stepper { id, thread, mode, range, home, is_entering, begins, awaited, frozen };
         self.arm(target, stepper, nth, &frame)?;
         self.tell_method_enter(target);
         Ok(id)
@@ -225,6 +227,10 @@ impl<E: ExecutionControl> Debugger<E> {
         let at = target.context(thread).map(|context| context.ip);
         let bypass = at.and_then(|at| Some(Bypass { at, opcode: self.instead(target, at)? }));
         target.set_bypass(thread, bypass);
+        if bypass.is_some() {
+            let awake = |stepper: &&mut Stepper| stepper.thread == thread && stepper.frozen == 0;
+            self.steppers.iter_mut().filter(awake).for_each(|stepper| stepper.begins = None);
+        }
     }
 
     /// A method is entered, and its first instruction, at `at`, tells. Told only while wanted.
@@ -380,7 +386,14 @@ impl<E: ExecutionControl> Debugger<E> {
         frame: &Frame,
     ) -> Option<Event> {
         let awake = |stepper: &Stepper| stepper.id == id && stepper.frozen == 0;
+        let begins = |stepper: &&Stepper| {
+            stepper.begins == Some(at) && stepper.home == frame.owner
+        };
         let nth = self.steppers.iter().position(awake)?;
+        if self.steppers.get(nth).filter(begins).is_some() {
+            // The thread was stopped before it fetched the instruction, not by a breakpoint there.
+            return None;
+        }
         let mut stepper = self.steppers.remove(nth);
         self.withdraw(target, Owner::Stepper(id));
         let (thread, reason) = (stepper.thread, stepper.reason(at, frame));

@@ -38,6 +38,9 @@ pub(crate) struct Stepper {
     pub(crate) home: Address,
     /// Whether the next method that is entered ends it.
     pub(crate) is_entering: bool,
+    /// Where it began: the instruction there has not been executed, and its breakpoint, which the
+    /// thread may have to pass first, is not the end of the step.
+    pub(crate) begins: Option<Address>,
     /// Where it waits for a method, a handler or a filter to begin.
     pub(crate) awaited: Option<(Address, Reason)>,
     /// Evaluations that have begun since.
@@ -65,6 +68,7 @@ impl Stepper {
     /// began in has ended.
     pub(crate) fn go_on_from(&mut self, frame: &Frame) {
         self.is_entering = false;
+        self.begins = None;
         self.awaited = None;
         if frame.owner != self.home {
             self.home = frame.owner;
