@@ -18,8 +18,9 @@ pub(super) struct Element {
     pub(super) opcode: u32,
     /// Whether it belongs to a line.
     pub(super) mapped: bool,
-    /// Whether it is part of a `finally` that an exception runs: nobody stops there.
-    pub(super) cleans_up: bool,
+    /// The activation itself, where that is a `finally` which an exception runs: no step that was
+    /// begun before stops there.
+    pub(super) cleans_up: Option<u64>,
 }
 
 /// A step under way.
@@ -34,6 +35,8 @@ pub(super) struct Reference {
     start: u64,
     /// The activations that called it.
     ancestors: Vec<u64>,
+    /// What was there already of `finally` that an exception runs.
+    clauses: Vec<u64>,
     /// Whether the instruction that it was begun at has been executed.
     has_begun: bool,
     /// The first activation that it has called.
@@ -60,6 +63,8 @@ impl Reference {
         let methods = outer.filter(|frame| frame.kind == FrameKind::Method);
         let ancestors = methods.map(|frame| frame.activation).filter(|it| *it != start).collect();
         let depth = frames.iter().filter(|frame| frame.is_bottom_of_evaluation).count();
+        let clauses = frames.iter().filter(|frame| frame.cleans_up);
+        let clauses = clauses.map(|frame| frame.activation).collect();
         let has_begun = frame.is_calling;
         Some(Reference {
             id,
@@ -68,6 +73,7 @@ impl Reference {
             range,
             start,
             ancestors,
+            clauses,
             has_begun,
             entered: None,
             depth,
@@ -76,7 +82,8 @@ impl Reference {
 
     /// Whether the step must end right before this.
     pub(super) fn ends_at(&self, at: &Element) -> bool {
-        if !self.has_begun || !at.mapped || at.cleans_up {
+        let is_passed_by = at.cleans_up.is_some_and(|clause| !self.clauses.contains(&clause));
+        if !self.has_begun || !at.mapped || is_passed_by {
             return false;
         }
         let within = |(method, from, to): (usize, u32, u32)| {

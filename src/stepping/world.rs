@@ -400,7 +400,8 @@ impl World {
     }
 
     fn element(&self, step: &Step) -> Element {
-        let Step { owner, method, slot, opcode, cleans_up, .. } = *step;
+        let Step { owner, activation, method, slot, opcode, cleans_up, .. } = *step;
+        let cleans_up = cleans_up.then_some(activation);
         let instruction = self.process.vm.program().methods()[method].instruction(slot);
         let mapped = instruction.is_some_and(|instruction| instruction.mapped);
         Element { owner, method, slot, opcode, mapped, cleans_up }
@@ -476,7 +477,7 @@ impl World {
         let frames = self.process.vm.frames(thread);
         let owner = frames.first().and_then(|leaf| {
             let owner = frames.iter().find(|frame| frame.address == leaf.owner)?;
-            Some((owner.activation, leaf.cleans_up))
+            Some((owner.activation, leaf.cleans_up.then_some(leaf.activation)))
         });
         let place = self.process.vm.program().place(*at);
         let (Some((owner, cleans_up)), Some((method, slot))) = (owner, place) else { return };

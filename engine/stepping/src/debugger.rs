@@ -54,6 +54,15 @@ struct Evaluation {
     bypass: Option<Bypass>,
 }
 
+/// Where an exception is handled, once every `finally` on the way has run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Handler {
+    thread: ThreadId,
+    at: Address,
+    /// The method frame.
+    frame: Address,
+}
+
 /// A debugger of one process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Debugger<E> {
@@ -62,6 +71,7 @@ pub struct Debugger<E> {
     breakpoints: Vec<Breakpoint>,
     steppers: Vec<Stepper>,
     evaluations: Vec<Evaluation>,
+    handlers: Vec<Handler>,
     last_breakpoint: u32,
     last_stepper: u32,
 }
@@ -77,6 +87,7 @@ impl<E: ExecutionControl> Debugger<E> {
             breakpoints: Vec::new(),
             steppers: Vec::new(),
             evaluations: Vec::new(),
+            handlers: Vec::new(),
             last_breakpoint: 0,
             last_stepper: 0,
         }
@@ -135,7 +146,7 @@ impl<E: ExecutionControl> Debugger<E> {
         let frame = place(target, thread, nth).ok_or(Refused::NoFrame)?;
         self.last_stepper = self.last_stepper.saturating_add(1);
         let id = StepperId(self.last_stepper);
-        let (home, is_entering, awaited, frozen) = (frame.owner, false, None, 0);
+        let (home, is_entering, awaited, frozen) = (frame.owner, false, Vec::new(), 0);
         let begins = (!frame.is_calling).then_some(frame.ip);
         let stepper =
             Stepper { id, thread, mode, range, home, is_entering, begins, awaited, frozen };
@@ -250,7 +261,7 @@ impl<E: ExecutionControl> Debugger<E> {
         let mut events = Vec::new();
         for mut stepper in self.take_steppers(thread, |stepper| stepper.is_entering) {
             stepper.is_entering = false;
-            stepper.awaited = Some((entry, Reason::Call));
+            stepper.awaited.push((entry, Reason::Call));
             if stepper.home == frame.owner {
                 // A tail call: the frame is used again, and what the range was about has ended.
                 stepper.range = None;
@@ -271,17 +282,17 @@ impl<E: ExecutionControl> Debugger<E> {
         frame: Address,
         reason: Reason,
     ) -> Vec<Event> {
-        // Deeper frames handle their own exceptions; and who wants out of a frame does not care for
-        // what it handles itself.
-        let concerns = |stepper: &Stepper| match stepper.mode {
-            Mode::Out => frame > stepper.home,
-            Mode::In | Mode::Over => frame >= stepper.home,
-        };
+        if reason == Reason::Handler {
+            let told = Handler { thread, at: handler, frame };
+            // The frames below are about to end, with all that was to be handled there.
+            self.handlers.retain(|it| it.thread != thread || it.frame >= frame && *it != told);
+            self.handlers.push(told);
+        }
         let mut events = Vec::new();
-        for mut stepper in self.take_steppers(thread, concerns) {
+        for mut stepper in self.take_steppers(thread, |stepper| stepper.concerns(frame)) {
             self.withdraw(target, Owner::Stepper(stepper.id));
             stepper.is_entering = false;
-            stepper.awaited = Some((handler, reason));
+            stepper.awaited = vec![(handler, reason)];
             if frame > stepper.home {
                 stepper.range = None;
             }
@@ -343,6 +354,7 @@ impl<E: ExecutionControl> Debugger<E> {
             self.withdraw(target, Owner::Stepper(stepper.id));
         }
         self.evaluations.retain(|evaluation| evaluation.thread != thread);
+        self.handlers.retain(|handler| handler.thread != thread);
         self.tell_method_enter(target);
     }
 }
@@ -386,9 +398,7 @@ impl<E: ExecutionControl> Debugger<E> {
         frame: &Frame,
     ) -> Option<Event> {
         let awake = |stepper: &Stepper| stepper.id == id && stepper.frozen == 0;
-        let begins = |stepper: &&Stepper| {
-            stepper.begins == Some(at) && stepper.home == frame.owner
-        };
+        let begins = |stepper: &&Stepper| stepper.begins == Some(at) && stepper.home == frame.owner;
         let nth = self.steppers.iter().position(awake)?;
         if self.steppers.get(nth).filter(begins).is_some() {
             // The thread was stopped before it fetched the instruction, not by a breakpoint there.
@@ -415,7 +425,9 @@ impl<E: ExecutionControl> Debugger<E> {
         frame: &Frame,
     ) -> Result<(), Refused> {
         let instruction = self.instruction(target, frame.ip)?;
-        let places = stepper.plan(target, nth, frame, &instruction);
+        let handlers = self.handlers.iter().filter(|handler| handler.thread == stepper.thread);
+        let handlers: Vec<_> = handlers.map(|handler| (handler.at, handler.frame)).collect();
+        let places = stepper.plan(target, nth, frame, &instruction, &handlers);
         let owner = Owner::Stepper(stepper.id);
         for (at, frame) in places {
             let row = Row { owner, thread: Some(stepper.thread), frame: Some(frame) };
