@@ -146,10 +146,18 @@ impl<E: ExecutionControl> Debugger<E> {
         let frame = place(target, thread, nth).ok_or(Refused::NoFrame)?;
         self.last_stepper = self.last_stepper.saturating_add(1);
         let id = StepperId(self.last_stepper);
-        let (home, is_entering, awaited, frozen) = (frame.owner, false, Vec::new(), 0);
-        let begins = (!frame.is_calling).then_some(frame.ip);
-        let stepper =
-            Stepper { id, thread, mode, range, home, is_entering, begins, awaited, frozen };
+        let stepper = Stepper {
+            id,
+            thread,
+            mode,
+            range,
+            home: frame.owner,
+            is_entering: false,
+            begins: (!frame.is_calling).then_some(frame.ip),
+            awaited: Vec::new(),
+            came: Reason::Normal,
+            frozen: 0,
+        };
         self.arm(target, stepper, nth, &frame)?;
         self.tell_method_enter(target);
         Ok(id)
@@ -410,7 +418,7 @@ impl<E: ExecutionControl> Debugger<E> {
         if stepper.ends_at(at, frame, target.is_mapped(at)) {
             return Some(Event::Step { id, thread, at, reason });
         }
-        stepper.go_on_from(frame);
+        stepper.go_on_from(at, frame);
         // A step that cannot go on ends: else it would become a run without end.
         let stuck = Event::Step { id, thread, at, reason: Reason::Stuck };
         self.arm(target, stepper, 0, frame).err().map(|_| stuck)

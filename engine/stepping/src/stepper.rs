@@ -43,6 +43,8 @@ pub(crate) struct Stepper {
     pub(crate) begins: Option<Address>,
     /// Where it waits for a method, a handler or a filter to begin.
     pub(crate) awaited: Vec<(Address, Reason)>,
+    /// Why it came to where it goes on from: what has no line does not change that.
+    pub(crate) came: Reason,
     /// Evaluations that have begun since.
     pub(crate) frozen: u32,
 }
@@ -59,14 +61,15 @@ impl Stepper {
     pub(crate) fn reason(&self, at: Address, frame: &Frame) -> Reason {
         match self.awaited.iter().find(|(place, _)| *place == at) {
             Some((_, reason)) => *reason,
-            None if frame.owner == self.home => Reason::Normal,
+            None if frame.owner == self.home => self.came,
             None => Reason::Return,
         }
     }
 
     /// It goes on from a place that is not its end. Where that is in another frame, the frame it
     /// began in has ended.
-    pub(crate) fn go_on_from(&mut self, frame: &Frame) {
+    pub(crate) fn go_on_from(&mut self, at: Address, frame: &Frame) {
+        self.came = self.reason(at, frame);
         self.is_entering = false;
         self.begins = None;
         self.awaited.clear();
