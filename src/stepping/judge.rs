@@ -129,6 +129,7 @@ pub(super) fn does_the_same(twin: &mut Vm, step: &Step) -> bool {
             Did::Unwinding { .. } | Did::Filtering { .. } | Did::MethodEnter { .. } => {
                 twin.go_on(step.thread);
             }
+            Did::Blocked => drop(twin.unblock(step.thread)),
             Did::Unwound => {}
             _ => return false,
         }

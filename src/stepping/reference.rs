@@ -41,6 +41,8 @@ pub(super) struct Reference {
     has_begun: bool,
     /// The first activation that it has called.
     entered: Option<u64>,
+    /// Whether that has told that it is entered.
+    is_announced: bool,
     /// Evaluations under way when it was begun.
     pub(super) depth: usize,
 }
@@ -76,6 +78,7 @@ impl Reference {
             clauses,
             has_begun,
             entered: None,
+            is_announced: false,
             depth,
         })
     }
@@ -90,7 +93,7 @@ impl Reference {
             at.method == method && (from..to).contains(&at.slot)
         };
         let is_home = at.owner == self.start && self.mode != Mode::Out;
-        let is_entry = self.entered == Some(at.owner) && at.opcode != METHOD_ENTER;
+        let is_entry = self.entered == Some(at.owner) && self.is_announced;
         is_home && !self.range.is_some_and(within)
             || self.ancestors.contains(&at.owner)
             || is_entry && self.mode == Mode::In
@@ -98,6 +101,7 @@ impl Reference {
 
     /// This was executed by its thread, and may have called something.
     pub(super) fn executed(&mut self, at: &Element, called: Option<u64>) {
+        self.is_announced |= self.entered == Some(at.owner) && at.opcode == METHOD_ENTER;
         if at.owner == self.start {
             self.has_begun = true;
             self.entered = self.entered.or(called);
@@ -106,7 +110,7 @@ impl Reference {
             self.start = at.owner;
             self.ancestors.drain(..=nth);
             self.range = None;
-            self.entered = called;
+            (self.entered, self.is_announced) = (called, false);
             if self.mode == Mode::Out {
                 self.mode = Mode::Over;
             }

@@ -230,9 +230,6 @@ impl World {
             None if self.process.vm.phase(thread) == Phase::Blocked => {
                 self.process.vm.unblock(thread);
                 self.happened = Happened::Other("comes back from a native call");
-                if let Some(twin) = &mut self.twin {
-                    twin.unblock(thread);
-                }
             }
             None => self.step(thread),
         }
