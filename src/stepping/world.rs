@@ -298,15 +298,15 @@ impl World {
     fn arrives(&mut self, thread: u64, at: Address) {
         self.happened = Happened::Hit(at);
         let owed = breakpoints_at(&self.debugger, at);
-        let before = self.arrivals.iter().position(|arrival| arrival.thread == thread);
-        if let Some(nth) = before {
+        let depth = self.process.vm.evaluations(thread);
+        if let Some(nth) = self.arrival(thread) {
             let Arrival { at: old, told, .. } = self.arrivals.swap_remove(nth);
             if old == at && !told.is_empty() {
                 self.broken.push(Violation::NoProgress(thread));
             }
         }
-        self.arrivals.push(Arrival { thread, at, owed, told: Vec::new() });
-        self.arrivals.sort_unstable_by_key(|arrival| arrival.thread);
+        self.arrivals.push(Arrival { thread, depth, at, owed, told: Vec::new() });
+        self.arrivals.sort_unstable_by_key(|arrival| (arrival.thread, arrival.depth));
         self.waits.push((thread, Wait::Scan));
     }
 
@@ -323,9 +323,7 @@ impl World {
     }
 
     fn judge_scan(&mut self, thread: u64, events: &[Event]) {
-        let Some(nth) = self.arrivals.iter().position(|known| known.thread == thread) else {
-            return;
-        };
+        let Some(nth) = self.arrival(thread) else { return };
         let here = breakpoints_at(&self.debugger, self.arrivals[nth].at);
         for event in events {
             if let Event::Breakpoint { id, .. } = event {
@@ -349,9 +347,16 @@ impl World {
         let Some(context) = self.process.vm.context(thread) else { return };
         let did = self.process.vm.resume(thread, context);
         if did == Did::Moved {
-            self.arrivals.retain(|arrival| arrival.thread != thread);
+            let nth = self.arrival(thread);
+            nth.map(|nth| self.arrivals.remove(nth));
         }
         self.did(thread, did);
+    }
+
+    /// The arrival of a thread in what it runs now.
+    fn arrival(&self, thread: u64) -> Option<usize> {
+        let depth = self.process.vm.evaluations(thread);
+        self.arrivals.iter().position(|known| (known.thread, known.depth) == (thread, depth))
     }
 
     fn executed(&mut self, step: &Step) {
@@ -359,9 +364,7 @@ impl World {
         let at = self.process.vm.program().address(method, slot);
         let is_under = self.debugger.sites().iter().any(|site| site.at == at);
         self.happened = Happened::Executed(*step, is_under);
-        let arrival = self.arrivals.iter().position(|arrival| arrival.thread == thread);
-        let arrival = arrival.map(|nth| self.arrivals.swap_remove(nth));
-        self.arrivals.sort_unstable_by_key(|arrival| arrival.thread);
+        let arrival = self.arrival(thread).map(|nth| self.arrivals.remove(nth));
         if arrival.is_none_or(|arrival| arrival.at != at) {
             let passed = breakpoints_at(&self.debugger, at);
             self.broken.extend(passed.into_iter().map(Violation::Lost));
@@ -373,7 +376,7 @@ impl World {
             self.twin = None;
         }
         let element = self.element(step);
-        let depth = self.depth(thread);
+        let depth = self.process.vm.evaluations(thread);
         let mine = |known: &&mut Reference| known.thread == thread && known.depth == depth;
         for reference in self.references.iter_mut().filter(mine) {
             if reference.ends_at(&element) {
@@ -404,15 +407,9 @@ impl World {
         Element { owner, method, slot, opcode, mapped, cleans_up }
     }
 
-    /// Evaluations under way in a thread.
-    fn depth(&self, thread: u64) -> usize {
-        let frames = self.process.vm.frames(thread);
-        frames.iter().filter(|frame| frame.is_bottom_of_evaluation).count()
-    }
-
     fn evaluated(&mut self, thread: u64, result: Result<Option<i32>, i32>) {
         self.debugger.evaluation_ends(&mut self.process, ThreadId(thread));
-        let depth = self.depth(thread);
+        let depth = self.process.vm.evaluations(thread);
         self.references.retain(|known| known.thread != thread || known.depth <= depth);
         self.waits.push((thread, Wait::Resume));
         self.happened = Happened::Other("has evaluated");
