@@ -111,7 +111,14 @@ impl World {
             How::Over => Mode::Over,
             How::Out => Mode::Out,
         };
-        let frames = self.process.vm.frames(thread);
+        let mut frames = self.process.vm.frames(thread);
+        let moved_to = self.process.vm.context(thread).map(|context| context.frame);
+        let newest = frames.iter().position(|frame| Some(frame.address) == moved_to);
+        if let Some(gone @ 1..) = newest {
+            // They are thrown away when the thread goes on.
+            frames.drain(..gone);
+            frames[0].is_calling = false;
+        }
         let method = frames.get(nth).ok_or(Refused::NoFrame)?.method;
         let slots = range.map(|(from, to)| (from as u32, to as u32));
         let address = |slot| self.process.vm.program().address(method, slot);
@@ -160,7 +167,9 @@ impl World {
         }
         self.twin = None;
         let target = &mut self.process;
-        self.debugger.resume(target, ThreadId(thread));
+        let stuck = self.debugger.resume(target, ThreadId(thread));
+        self.told.extend(stuck.into_iter().map(Told::Event));
+        let target = &mut self.process;
         self.debugger.evaluation_begins(target, ThreadId(thread));
         self.process.vm.evaluate(thread, method, arguments);
         self.waits.retain(|(waiting, _)| *waiting != thread);

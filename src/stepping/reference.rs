@@ -99,6 +99,24 @@ impl Reference {
             || is_entry && self.mode == Mode::In
     }
 
+    /// Whoever debugs has moved the thread, which has these frames now.
+    pub(super) fn moved(&mut self, frames: &[Frame]) {
+        let owner = |frame: &Frame| frames.iter().find(|other| other.address == frame.owner);
+        let Some(now) = frames.first().and_then(owner).map(|frame| frame.activation) else {
+            return;
+        };
+        if now == self.start {
+            (self.has_begun, self.entered, self.is_announced) = (false, None, false);
+        } else if let Some(nth) = self.ancestors.iter().position(|other| *other == now) {
+            self.ancestors.drain(..=nth);
+            (self.start, self.range, self.has_begun) = (now, None, true);
+            (self.entered, self.is_announced) = (None, false);
+            if self.mode == Mode::Out {
+                self.mode = Mode::Over;
+            }
+        }
+    }
+
     /// This was executed by its thread, and may have called something.
     pub(super) fn executed(&mut self, at: &Element, called: Option<u64>) {
         self.is_announced |= self.entered == Some(at.owner) && at.opcode == METHOD_ENTER;

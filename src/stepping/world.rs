@@ -343,14 +343,19 @@ impl World {
     }
 
     fn resume(&mut self, thread: u64) {
-        self.debugger.resume(&mut self.process, ThreadId(thread));
+        let events = self.debugger.resume(&mut self.process, ThreadId(thread));
         let Some(context) = self.process.vm.context(thread) else { return };
         let did = self.process.vm.resume(thread, context);
         if did == Did::Moved {
             let nth = self.arrival(thread);
             nth.map(|nth| self.arrivals.remove(nth));
+            let (frames, depth) =
+                (self.process.vm.frames(thread), self.process.vm.evaluations(thread));
+            let mine = |known: &&mut Reference| known.thread == thread && known.depth == depth;
+            self.references.iter_mut().filter(mine).for_each(|known| known.moved(&frames));
         }
         self.did(thread, did);
+        self.tell(thread, &events);
     }
 
     /// The arrival of a thread in what it runs now.

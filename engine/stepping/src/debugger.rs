@@ -143,7 +143,7 @@ impl<E: ExecutionControl> Debugger<E> {
         mode: Mode,
         range: Option<Range>,
     ) -> Result<StepperId, Refused> {
-        let frame = place(target, thread, nth).ok_or(Refused::NoFrame)?;
+        let (nth, frame) = place(target, thread, nth).ok_or(Refused::NoFrame)?;
         self.last_stepper = self.last_stepper.saturating_add(1);
         let id = StepperId(self.last_stepper);
         let stepper = Stepper {
@@ -241,8 +241,10 @@ impl<E: ExecutionControl> Debugger<E> {
 
     /// The thread that met a breakpoint goes on. Whether it needs a bypass is decided here, by what
     /// is in memory now and by where it is now, and not when it was hit: breakpoints may have come
-    /// and gone since.
-    pub fn resume(&mut self, target: &mut impl Debuggee, thread: ThreadId) {
+    /// and gone since. Its steps begin anew where it was moved to. Returns what is to be told: steps
+    /// that cannot.
+    pub fn resume(&mut self, target: &mut impl Debuggee, thread: ThreadId) -> Vec<Event> {
+        let events = self.follow(target, thread);
         let at = target.context(thread).map(|context| context.ip);
         let bypass = at.and_then(|at| Some(Bypass { at, opcode: self.instead(target, at)? }));
         target.set_bypass(thread, bypass);
@@ -250,6 +252,7 @@ impl<E: ExecutionControl> Debugger<E> {
             let awake = |stepper: &&mut Stepper| stepper.thread == thread && stepper.frozen == 0;
             self.steppers.iter_mut().filter(awake).for_each(|stepper| stepper.begins = None);
         }
+        events
     }
 
     /// A method is entered, and its first instruction, at `at`, tells. Told only while wanted.
@@ -424,6 +427,38 @@ impl<E: ExecutionControl> Debugger<E> {
         self.arm(target, stepper, 0, frame).err().map(|_| stuck)
     }
 
+    /// Lets the steps of a thread that whoever debugs has moved begin anew where it is now. Those
+    /// whose frame was thrown away have come back to the caller, and end.
+    fn follow(&mut self, target: &mut impl Debuggee, thread: ThreadId) -> Vec<Event> {
+        let was = target.frame(thread, 0).map(|frame| (frame.at, frame.ip));
+        let Some((nth, frame)) = place(target, thread, 0) else { return Vec::new() };
+        if was == Some((frame.at, frame.ip)) {
+            return Vec::new();
+        }
+        let concerns = |stepper: &Stepper| {
+            let stays = stepper.home == frame.owner && stepper.mode != Mode::Out;
+            stepper.home < frame.owner || stays && stepper.begins != Some(frame.ip)
+        };
+        let mut events = Vec::new();
+        for mut stepper in self.take_steppers(thread, concerns) {
+            let id = stepper.id;
+            self.withdraw(target, Owner::Stepper(id));
+            stepper.awaited.clear();
+            stepper.is_entering = false;
+            if stepper.home < frame.owner {
+                stepper.go_on_from(frame.ip, &frame);
+                events.extend(self.wait_at(target, stepper, frame.ip, frame.owner));
+                continue;
+            }
+            stepper.begins = Some(frame.ip);
+            let armed = self.arm(target, stepper, nth, &frame);
+            let stuck = Event::Step { id, thread, at: frame.ip, reason: Reason::Stuck };
+            events.extend(armed.err().map(|_| stuck));
+        }
+        self.tell_method_enter(target);
+        events
+    }
+
     /// Sets the breakpoints that this step needs where it is now.
     fn arm(
         &mut self,
@@ -545,14 +580,20 @@ impl<E: ExecutionControl> Debugger<E> {
     }
 }
 
-/// A frame of a thread, at the instruction where it will go on: whoever debugs may have moved it.
-fn place(target: &mut impl Debuggee, thread: ThreadId, nth: usize) -> Option<Frame> {
-    let context = target.context(thread);
-    let frame = target.frame(thread, nth)?;
-    match context {
-        Some(context) if context.frame == frame.at && nth == 0 => {
-            Some(Frame { ip: context.ip, ..frame })
-        }
-        _ => Some(frame),
+/// A frame of a thread, the nth from where it will go on, and its number: whoever debugs may have
+/// moved it, and thrown away frames by that.
+fn place(target: &mut impl Debuggee, thread: ThreadId, nth: usize) -> Option<(usize, Frame)> {
+    let Some(context) = target.context(thread) else {
+        return target.frame(thread, nth).map(|frame| (nth, frame));
+    };
+    let mut newest = 0_usize;
+    while target.frame(thread, newest)?.at != context.frame {
+        newest = newest.checked_add(1)?;
+    }
+    let sum = newest.checked_add(nth)?;
+    let frame = target.frame(thread, sum)?;
+    match nth {
+        0 => Some((sum, Frame { ip: context.ip, is_calling: false, ..frame })),
+        _ => Some((sum, frame)),
     }
 }
