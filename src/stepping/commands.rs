@@ -9,7 +9,7 @@ use softdock_stepping::{Mode, Range, Refused, ThreadId};
 use super::plan::place;
 use super::reference::Reference;
 use super::told::Told;
-use super::world::{Happened, World};
+use super::world::{Happened, Wait, World};
 use crate::scenario::stepping::{Command, How};
 
 impl World {
@@ -78,8 +78,8 @@ impl World {
             Command::Cancel(nth) => {
                 let id = nth.checked_sub(1).and_then(|nth| self.steps.get(nth as usize));
                 let id = *id.ok_or(Refused::Unknown)?;
-                self.debugger.cancel_step(target, id)?;
                 self.references.retain(|reference| reference.id != id);
+                self.debugger.cancel_step(target, id)?;
             }
             Command::SetIp(slot) => self.set_ip(thread, *slot)?,
             Command::ResumeIn(nth) => self.resume_in(thread, *nth)?,
@@ -111,7 +111,14 @@ impl World {
             How::Over => Mode::Over,
             How::Out => Mode::Out,
         };
-        let frames = self.process.vm.frames(thread);
+        let mut frames = self.process.vm.frames(thread);
+        let moved_to = self.process.vm.context(thread).map(|context| context.frame);
+        let newest = frames.iter().position(|frame| Some(frame.address) == moved_to);
+        if let Some(gone @ 1..) = newest {
+            // They are thrown away when the thread goes on.
+            frames.drain(..gone);
+            frames[0].is_calling = false;
+        }
         let method = frames.get(nth).ok_or(Refused::NoFrame)?.method;
         let slots = range.map(|(from, to)| (from as u32, to as u32));
         let address = |slot| self.process.vm.program().address(method, slot);
@@ -124,8 +131,15 @@ impl World {
         Ok(())
     }
 
+    /// Where a thread is that was told of: one that was paused has not come to any place where it
+    /// could be moved, or made to run something else.
+    fn context(&self, thread: u64) -> Result<Context, Refused> {
+        let is_told = self.waits.contains(&(thread, Wait::Resume));
+        self.process.vm.context(thread).filter(|_| is_told).ok_or(Refused::NoFrame)
+    }
+
     fn set_ip(&mut self, thread: u64, slot: u64) -> Result<(), Refused> {
-        let context = self.process.vm.context(thread).ok_or(Refused::NoFrame)?;
+        let context = self.context(thread)?;
         let (method, _) = self.process.vm.program().place(context.ip).ok_or(Refused::NoFrame)?;
         let slot = slot as u32;
         let ip = self.process.vm.program().address(method, slot);
@@ -139,7 +153,7 @@ impl World {
 
     fn resume_in(&mut self, thread: u64, nth: usize) -> Result<(), Refused> {
         let frame = self.process.vm.frames(thread).get(nth).copied().ok_or(Refused::NoFrame)?;
-        self.process.vm.context(thread).ok_or(Refused::NoFrame)?;
+        self.context(thread)?;
         self.twin = None;
         self.process.vm.set_context(thread, Context { ip: frame.ip, frame: frame.address });
         Ok(())
@@ -147,10 +161,15 @@ impl World {
 
     fn evaluate(&mut self, thread: u64, name: &str, arguments: &[i32]) -> Result<(), Refused> {
         let method = self.plan.program.method(name).ok_or(Refused::Unknown)?;
-        self.process.vm.context(thread).ok_or(Refused::NoFrame)?;
+        self.context(thread)?;
+        if self.process.vm.program().methods()[method].args() as usize != arguments.len() {
+            return Err(Refused::Unknown);
+        }
         self.twin = None;
         let target = &mut self.process;
-        self.debugger.resume(target, ThreadId(thread));
+        let stuck = self.debugger.resume(target, ThreadId(thread));
+        self.told.extend(stuck.into_iter().map(Told::Event));
+        let target = &mut self.process;
         self.debugger.evaluation_begins(target, ThreadId(thread));
         self.process.vm.evaluate(thread, method, arguments);
         self.waits.retain(|(waiting, _)| *waiting != thread);

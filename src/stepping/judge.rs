@@ -67,6 +67,8 @@ impl fmt::Display for Violation {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Arrival {
     pub(super) thread: u64,
+    /// Evaluations under way then: they are over before it goes on.
+    pub(super) depth: usize,
     pub(super) at: Address,
     /// The breakpoints that were there.
     pub(super) owed: Vec<BreakpointId>,
@@ -129,6 +131,7 @@ pub(super) fn does_the_same(twin: &mut Vm, step: &Step) -> bool {
             Did::Unwinding { .. } | Did::Filtering { .. } | Did::MethodEnter { .. } => {
                 twin.go_on(step.thread);
             }
+            Did::Blocked => drop(twin.unblock(step.thread)),
             Did::Unwound => {}
             _ => return false,
         }

@@ -20,8 +20,9 @@ pub(super) struct Element {
     pub(super) opcode: u32,
     /// Whether it belongs to a line.
     pub(super) mapped: bool,
-    /// Whether it is part of a `finally` that an exception runs: nobody stops there.
-    pub(super) cleans_up: bool,
+    /// The activation itself, where that is a `finally` which an exception runs: no step that was
+    /// begun before stops there.
+    pub(super) cleans_up: Option<u64>,
 }
 
 /// A step under way.
@@ -36,10 +37,14 @@ pub(super) struct Reference {
     start: u64,
     /// The activations that called it.
     ancestors: Vec<u64>,
+    /// What was there already of `finally` that an exception runs.
+    clauses: Vec<u64>,
     /// Whether the instruction that it was begun at has been executed.
     has_begun: bool,
     /// The first activation that it has called.
     entered: Option<u64>,
+    /// Whether that has told that it is entered.
+    is_announced: bool,
     /// Evaluations under way when it was begun.
     pub(super) depth: usize,
 }
@@ -62,6 +67,8 @@ impl Reference {
         let methods = outer.filter(|frame| frame.kind == FrameKind::Method);
         let ancestors = methods.map(|frame| frame.activation).filter(|it| *it != start).collect();
         let depth = frames.iter().filter(|frame| frame.is_bottom_of_evaluation).count();
+        let clauses = frames.iter().filter(|frame| frame.cleans_up);
+        let clauses = clauses.map(|frame| frame.activation).collect();
         let has_begun = frame.is_calling;
         Some(Reference {
             id,
@@ -70,29 +77,51 @@ impl Reference {
             range,
             start,
             ancestors,
+            clauses,
             has_begun,
             entered: None,
+            is_announced: false,
             depth,
         })
     }
 
     /// Whether the step must end right before this.
     pub(super) fn ends_at(&self, at: &Element) -> bool {
-        if !self.has_begun || !at.mapped || at.cleans_up {
+        let is_passed_by = at.cleans_up.is_some_and(|clause| !self.clauses.contains(&clause));
+        if !self.has_begun || !at.mapped || is_passed_by {
             return false;
         }
         let within = |(method, from, to): (usize, u32, u32)| {
             at.method == method && (from..to).contains(&at.slot)
         };
         let is_home = at.owner == self.start && self.mode != Mode::Out;
-        let is_entry = self.entered == Some(at.owner) && at.opcode != METHOD_ENTER;
+        let is_entry = self.entered == Some(at.owner) && self.is_announced;
         is_home && !self.range.is_some_and(within)
             || self.ancestors.contains(&at.owner)
             || is_entry && self.mode == Mode::In
     }
 
+    /// Whoever debugs has moved the thread, which has these frames now.
+    pub(super) fn moved(&mut self, frames: &[Frame]) {
+        let owner = |frame: &Frame| frames.iter().find(|other| other.address == frame.owner);
+        let Some(now) = frames.first().and_then(owner).map(|frame| frame.activation) else {
+            return;
+        };
+        if now == self.start {
+            (self.has_begun, self.entered, self.is_announced) = (false, None, false);
+        } else if let Some(nth) = self.ancestors.iter().position(|other| *other == now) {
+            self.ancestors.drain(..=nth);
+            (self.start, self.range, self.has_begun) = (now, None, true);
+            (self.entered, self.is_announced) = (None, false);
+            if self.mode == Mode::Out {
+                self.mode = Mode::Over;
+            }
+        }
+    }
+
     /// This was executed by its thread, and may have called something.
     pub(super) fn executed(&mut self, at: &Element, called: Option<u64>) {
+        self.is_announced |= self.entered == Some(at.owner) && at.opcode == METHOD_ENTER;
         if at.owner == self.start {
             self.has_begun = true;
             self.entered = self.entered.or(called);
@@ -101,7 +130,7 @@ impl Reference {
             self.start = at.owner;
             self.ancestors.drain(..=nth);
             self.range = None;
-            self.entered = called;
+            (self.entered, self.is_announced) = (called, false);
             if self.mode == Mode::Out {
                 self.mode = Mode::Over;
             }

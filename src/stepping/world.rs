@@ -231,9 +231,6 @@ impl World {
             None if self.process.vm.phase(thread) == Phase::Blocked => {
                 self.process.vm.unblock(thread);
                 self.happened = Happened::Other("comes back from a native call");
-                if let Some(twin) = &mut self.twin {
-                    twin.unblock(thread);
-                }
             }
             None => self.step(thread),
         }
@@ -302,15 +299,15 @@ impl World {
     fn arrives(&mut self, thread: u64, at: Address) {
         self.happened = Happened::Hit(at);
         let owed = breakpoints_at(&self.debugger, at);
-        let before = self.arrivals.iter().position(|arrival| arrival.thread == thread);
-        if let Some(nth) = before {
+        let depth = self.process.vm.evaluations(thread);
+        if let Some(nth) = self.arrival(thread) {
             let Arrival { at: old, told, .. } = self.arrivals.remove(nth);
             if old == at && !told.is_empty() {
                 self.broken.push(Violation::NoProgress(thread));
             }
         }
-        self.arrivals.push(Arrival { thread, at, owed, told: Vec::new() });
-        self.arrivals.sort_unstable_by_key(|arrival| arrival.thread);
+        self.arrivals.push(Arrival { thread, depth, at, owed, told: Vec::new() });
+        self.arrivals.sort_unstable_by_key(|arrival| (arrival.thread, arrival.depth));
         self.waits.push((thread, Wait::Scan));
     }
 
@@ -327,9 +324,7 @@ impl World {
     }
 
     fn judge_scan(&mut self, thread: u64, events: &[Event]) {
-        let Some(nth) = self.arrivals.iter().position(|known| known.thread == thread) else {
-            return;
-        };
+        let Some(nth) = self.arrival(thread) else { return };
         let here = breakpoints_at(&self.debugger, self.arrivals[nth].at);
         for event in events {
             if let Event::Breakpoint { id, .. } = event {
@@ -349,13 +344,25 @@ impl World {
     }
 
     fn resume(&mut self, thread: u64) {
-        self.debugger.resume(&mut self.process, ThreadId(thread));
+        let events = self.debugger.resume(&mut self.process, ThreadId(thread));
         let Some(context) = self.process.vm.context(thread) else { return };
         let did = self.process.vm.resume(thread, context);
         if did == Did::Moved {
-            self.arrivals.retain(|arrival| arrival.thread != thread);
+            let nth = self.arrival(thread);
+            nth.map(|nth| self.arrivals.remove(nth));
+            let (frames, depth) =
+                (self.process.vm.frames(thread), self.process.vm.evaluations(thread));
+            let mine = |known: &&mut Reference| known.thread == thread && known.depth == depth;
+            self.references.iter_mut().filter(mine).for_each(|known| known.moved(&frames));
         }
         self.did(thread, did);
+        self.tell(thread, &events);
+    }
+
+    /// The arrival of a thread in what it runs now.
+    fn arrival(&self, thread: u64) -> Option<usize> {
+        let depth = self.process.vm.evaluations(thread);
+        self.arrivals.iter().position(|known| (known.thread, known.depth) == (thread, depth))
     }
 
     fn executed(&mut self, step: &Step) {
@@ -363,8 +370,7 @@ impl World {
         let at = self.process.vm.program().address(method, slot);
         let is_under = self.debugger.sites().iter().any(|site| site.at == at);
         self.happened = Happened::Executed(*step, is_under);
-        let arrival = self.arrivals.iter().position(|arrival| arrival.thread == thread);
-        let arrival = arrival.map(|nth| self.arrivals.remove(nth));
+        let arrival = self.arrival(thread).map(|nth| self.arrivals.remove(nth));
         if arrival.is_none_or(|arrival| arrival.at != at) {
             let passed = breakpoints_at(&self.debugger, at);
             self.broken.extend(passed.into_iter().map(Violation::Lost));
@@ -400,7 +406,8 @@ impl World {
     }
 
     fn element(&self, step: &Step) -> Element {
-        let Step { owner, method, slot, opcode, cleans_up, .. } = *step;
+        let Step { owner, activation, method, slot, opcode, cleans_up, .. } = *step;
+        let cleans_up = cleans_up.then_some(activation);
         let instruction = self.process.vm.program().methods()[method].instruction(slot);
         let mapped = instruction.is_some_and(|instruction| instruction.mapped);
         Element { owner, method, slot, opcode, mapped, cleans_up }
@@ -470,7 +477,7 @@ impl World {
         let frames = self.process.vm.frames(thread);
         let owner = frames.first().and_then(|leaf| {
             let owner = frames.iter().find(|frame| frame.address == leaf.owner)?;
-            Some((owner.activation, leaf.cleans_up))
+            Some((owner.activation, leaf.cleans_up.then_some(leaf.activation)))
         });
         let place = self.process.vm.program().place(*at);
         let (Some((owner, cleans_up)), Some((method, slot))) = (owner, place) else { return };

@@ -54,6 +54,15 @@ struct Evaluation {
     bypass: Option<Bypass>,
 }
 
+/// Where an exception is handled, once every `finally` on the way has run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Handler {
+    thread: ThreadId,
+    at: Address,
+    /// The method frame.
+    frame: Address,
+}
+
 /// A debugger of one process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Debugger<E> {
@@ -62,6 +71,7 @@ pub struct Debugger<E> {
     breakpoints: Vec<Breakpoint>,
     steppers: Vec<Stepper>,
     evaluations: Vec<Evaluation>,
+    handlers: Vec<Handler>,
     last_breakpoint: u32,
     last_stepper: u32,
 }
@@ -77,6 +87,7 @@ impl<E: ExecutionControl> Debugger<E> {
             breakpoints: Vec::new(),
             steppers: Vec::new(),
             evaluations: Vec::new(),
+            handlers: Vec::new(),
             last_breakpoint: 0,
             last_stepper: 0,
         }
@@ -132,11 +143,21 @@ impl<E: ExecutionControl> Debugger<E> {
         mode: Mode,
         range: Option<Range>,
     ) -> Result<StepperId, Refused> {
-        let frame = place(target, thread, nth).ok_or(Refused::NoFrame)?;
+        let (nth, frame) = place(target, thread, nth).ok_or(Refused::NoFrame)?;
         self.last_stepper = self.last_stepper.saturating_add(1);
         let id = StepperId(self.last_stepper);
-        let (home, is_entering, awaited, frozen) = (frame.owner, false, None, 0);
-        let stepper = Stepper { id, thread, mode, range, home, is_entering, awaited, frozen };
+        let stepper = Stepper {
+            id,
+            thread,
+            mode,
+            range,
+            home: frame.owner,
+            is_entering: false,
+            begins: (!frame.is_calling).then_some(frame.ip),
+            awaited: Vec::new(),
+            came: Reason::Normal,
+            frozen: 0,
+        };
         self.arm(target, stepper, nth, &frame)?;
         self.tell_method_enter(target);
         Ok(id)
@@ -220,11 +241,18 @@ impl<E: ExecutionControl> Debugger<E> {
 
     /// The thread that met a breakpoint goes on. Whether it needs a bypass is decided here, by what
     /// is in memory now and by where it is now, and not when it was hit: breakpoints may have come
-    /// and gone since.
-    pub fn resume(&self, target: &mut impl Debuggee, thread: ThreadId) {
+    /// and gone since. Its steps begin anew where it was moved to. Returns what is to be told: steps
+    /// that cannot.
+    pub fn resume(&mut self, target: &mut impl Debuggee, thread: ThreadId) -> Vec<Event> {
+        let events = self.follow(target, thread);
         let at = target.context(thread).map(|context| context.ip);
         let bypass = at.and_then(|at| Some(Bypass { at, opcode: self.instead(target, at)? }));
         target.set_bypass(thread, bypass);
+        if bypass.is_some() {
+            let awake = |stepper: &&mut Stepper| stepper.thread == thread && stepper.frozen == 0;
+            self.steppers.iter_mut().filter(awake).for_each(|stepper| stepper.begins = None);
+        }
+        events
     }
 
     /// A method is entered, and its first instruction, at `at`, tells. Told only while wanted.
@@ -244,7 +272,7 @@ impl<E: ExecutionControl> Debugger<E> {
         let mut events = Vec::new();
         for mut stepper in self.take_steppers(thread, |stepper| stepper.is_entering) {
             stepper.is_entering = false;
-            stepper.awaited = Some((entry, Reason::Call));
+            stepper.awaited.push((entry, Reason::Call));
             if stepper.home == frame.owner {
                 // A tail call: the frame is used again, and what the range was about has ended.
                 stepper.range = None;
@@ -265,17 +293,17 @@ impl<E: ExecutionControl> Debugger<E> {
         frame: Address,
         reason: Reason,
     ) -> Vec<Event> {
-        // Deeper frames handle their own exceptions; and who wants out of a frame does not care for
-        // what it handles itself.
-        let concerns = |stepper: &Stepper| match stepper.mode {
-            Mode::Out => frame > stepper.home,
-            Mode::In | Mode::Over => frame >= stepper.home,
-        };
+        if reason == Reason::Handler {
+            let told = Handler { thread, at: handler, frame };
+            // The frames below are about to end, with all that was to be handled there.
+            self.handlers.retain(|it| it.thread != thread || it.frame >= frame && *it != told);
+            self.handlers.push(told);
+        }
         let mut events = Vec::new();
-        for mut stepper in self.take_steppers(thread, concerns) {
+        for mut stepper in self.take_steppers(thread, |stepper| stepper.concerns(frame)) {
             self.withdraw(target, Owner::Stepper(stepper.id));
             stepper.is_entering = false;
-            stepper.awaited = Some((handler, reason));
+            stepper.awaited = vec![(handler, reason)];
             if frame > stepper.home {
                 stepper.range = None;
             }
@@ -337,6 +365,7 @@ impl<E: ExecutionControl> Debugger<E> {
             self.withdraw(target, Owner::Stepper(stepper.id));
         }
         self.evaluations.retain(|evaluation| evaluation.thread != thread);
+        self.handlers.retain(|handler| handler.thread != thread);
         self.tell_method_enter(target);
     }
 }
@@ -380,17 +409,54 @@ impl<E: ExecutionControl> Debugger<E> {
         frame: &Frame,
     ) -> Option<Event> {
         let awake = |stepper: &Stepper| stepper.id == id && stepper.frozen == 0;
+        let begins = |stepper: &&Stepper| stepper.begins == Some(at) && stepper.home == frame.owner;
         let nth = self.steppers.iter().position(awake)?;
+        if self.steppers.get(nth).filter(begins).is_some() {
+            // The thread was stopped before it fetched the instruction, not by a breakpoint there.
+            return None;
+        }
         let mut stepper = self.steppers.remove(nth);
         self.withdraw(target, Owner::Stepper(id));
         let (thread, reason) = (stepper.thread, stepper.reason(at, frame));
         if stepper.ends_at(at, frame, target.is_mapped(at)) {
             return Some(Event::Step { id, thread, at, reason });
         }
-        stepper.go_on_from(frame);
+        stepper.go_on_from(at, frame);
         // A step that cannot go on ends: else it would become a run without end.
         let stuck = Event::Step { id, thread, at, reason: Reason::Stuck };
         self.arm(target, stepper, 0, frame).err().map(|_| stuck)
+    }
+
+    /// Lets the steps of a thread that whoever debugs has moved begin anew where it is now. Those
+    /// whose frame was thrown away have come back to the caller, and end.
+    fn follow(&mut self, target: &mut impl Debuggee, thread: ThreadId) -> Vec<Event> {
+        let was = target.frame(thread, 0).map(|frame| (frame.at, frame.ip));
+        let Some((nth, frame)) = place(target, thread, 0) else { return Vec::new() };
+        if was == Some((frame.at, frame.ip)) {
+            return Vec::new();
+        }
+        let concerns = |stepper: &Stepper| {
+            let stays = stepper.home == frame.owner && stepper.mode != Mode::Out;
+            stepper.home < frame.owner || stays && stepper.begins != Some(frame.ip)
+        };
+        let mut events = Vec::new();
+        for mut stepper in self.take_steppers(thread, concerns) {
+            let id = stepper.id;
+            self.withdraw(target, Owner::Stepper(id));
+            stepper.awaited.clear();
+            stepper.is_entering = false;
+            if stepper.home < frame.owner {
+                stepper.go_on_from(frame.ip, &frame);
+                events.extend(self.wait_at(target, stepper, frame.ip, frame.owner));
+                continue;
+            }
+            stepper.begins = Some(frame.ip);
+            let armed = self.arm(target, stepper, nth, &frame);
+            let stuck = Event::Step { id, thread, at: frame.ip, reason: Reason::Stuck };
+            events.extend(armed.err().map(|_| stuck));
+        }
+        self.tell_method_enter(target);
+        events
     }
 
     /// Sets the breakpoints that this step needs where it is now.
@@ -402,7 +468,9 @@ impl<E: ExecutionControl> Debugger<E> {
         frame: &Frame,
     ) -> Result<(), Refused> {
         let instruction = self.instruction(target, frame.ip)?;
-        let places = stepper.plan(target, nth, frame, &instruction);
+        let handlers = self.handlers.iter().filter(|handler| handler.thread == stepper.thread);
+        let handlers: Vec<_> = handlers.map(|handler| (handler.at, handler.frame)).collect();
+        let places = stepper.plan(target, nth, frame, &instruction, &handlers);
         let owner = Owner::Stepper(stepper.id);
         for (at, frame) in places {
             let row = Row { owner, thread: Some(stepper.thread), frame: Some(frame) };
@@ -512,14 +580,20 @@ impl<E: ExecutionControl> Debugger<E> {
     }
 }
 
-/// A frame of a thread, at the instruction where it will go on: whoever debugs may have moved it.
-fn place(target: &mut impl Debuggee, thread: ThreadId, nth: usize) -> Option<Frame> {
-    let context = target.context(thread);
-    let frame = target.frame(thread, nth)?;
-    match context {
-        Some(context) if context.frame == frame.at && nth == 0 => {
-            Some(Frame { ip: context.ip, ..frame })
-        }
-        _ => Some(frame),
+/// A frame of a thread, the nth from where it will go on, and its number: whoever debugs may have
+/// moved it, and thrown away frames by that.
+fn place(target: &mut impl Debuggee, thread: ThreadId, nth: usize) -> Option<(usize, Frame)> {
+    let Some(context) = target.context(thread) else {
+        return target.frame(thread, nth).map(|frame| (nth, frame));
+    };
+    let mut newest = 0_usize;
+    while target.frame(thread, newest)?.at != context.frame {
+        newest = newest.checked_add(1)?;
+    }
+    let sum = newest.checked_add(nth)?;
+    let frame = target.frame(thread, sum)?;
+    match nth {
+        0 => Some((sum, Frame { ip: context.ip, is_calling: false, ..frame })),
+        _ => Some((sum, frame)),
     }
 }

@@ -26,6 +26,8 @@
 //!
 //! * The context is moved onto an address that has a breakpoint: it is hit. A bypass is for the
 //!   place that was reported, and a place that was not reported is not passed over.
+//! * A thread is moved in the middle of its step: the step begins anew there. Where the frame that
+//!   it began in was thrown away, it has come back to the caller, and ends.
 //! * A breakpoint and a step arrive together: one stop, with both reasons.
 //! * A breakpoint stops the process in the middle of a step of another thread: the step goes on.
 //! * A step into a tail call goes there.

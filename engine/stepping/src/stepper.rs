@@ -38,8 +38,13 @@ pub(crate) struct Stepper {
     pub(crate) home: Address,
     /// Whether the next method that is entered ends it.
     pub(crate) is_entering: bool,
+    /// Where it began: the instruction there has not been executed, and its breakpoint, which the
+    /// thread may have to pass first, is not the end of the step.
+    pub(crate) begins: Option<Address>,
     /// Where it waits for a method, a handler or a filter to begin.
-    pub(crate) awaited: Option<(Address, Reason)>,
+    pub(crate) awaited: Vec<(Address, Reason)>,
+    /// Why it came to where it goes on from: what has no line does not change that.
+    pub(crate) came: Reason,
     /// Evaluations that have begun since.
     pub(crate) frozen: u32,
 }
@@ -54,39 +59,50 @@ impl Stepper {
 
     /// Why it ends there.
     pub(crate) fn reason(&self, at: Address, frame: &Frame) -> Reason {
-        match self.awaited {
-            Some((place, reason)) if place == at => reason,
-            _ if frame.owner == self.home => Reason::Normal,
-            _ => Reason::Return,
+        match self.awaited.iter().find(|(place, _)| *place == at) {
+            Some((_, reason)) => *reason,
+            None if frame.owner == self.home => self.came,
+            None => Reason::Return,
         }
     }
 
     /// It goes on from a place that is not its end. Where that is in another frame, the frame it
     /// began in has ended.
-    pub(crate) fn go_on_from(&mut self, frame: &Frame) {
+    pub(crate) fn go_on_from(&mut self, at: Address, frame: &Frame) {
+        self.came = self.reason(at, frame);
         self.is_entering = false;
-        self.awaited = None;
+        self.begins = None;
+        self.awaited.clear();
         if frame.owner != self.home {
             self.home = frame.owner;
             self.range = None;
         }
-        if self.mode == Mode::Out && frame.kind == FrameKind::Method {
-            // It is out; what has no line is passed by.
+        if self.mode == Mode::Out {
+            // It is out, be it in a handler; what has no line is passed by.
             self.mode = Mode::Over;
         }
     }
 
     /// Where breakpoints must be so that the thread cannot get past the next place, each with the
-    /// method frame that it counts in. `nth` is the frame that the step is made in.
+    /// method frame that it counts in. `nth` is the frame that the step is made in; `handlers` are
+    /// those of exceptions under way, which have been told before.
     pub(crate) fn plan(
         &mut self,
         target: &mut impl Debuggee,
         nth: usize,
         frame: &Frame,
         instruction: &Instruction,
+        handlers: &[(Address, Address)],
     ) -> Vec<(Address, Address)> {
+        // A `finally` that an exception runs is followed by whatever handles that.
+        let is_clause = frame.kind == FrameKind::Clause;
+        let handlers = handlers.iter().copied().filter(|(_, at)| is_clause && self.concerns(*at));
+        let handlers: Vec<_> = handlers.collect();
+        let awaited = handlers.iter().map(|(at, _)| (*at, Reason::Handler));
         if self.mode == Mode::Out {
-            return outside(target, self.thread, nth, frame, true).into_iter().collect();
+            self.awaited.extend(awaited);
+            let outside = outside(target, self.thread, nth, frame, true);
+            return outside.into_iter().chain(handlers).collect();
         }
         if frame.is_calling {
             return vec![(frame.ip, frame.owner)];
@@ -95,9 +111,20 @@ impl Stepper {
         let inside = instruction.targets.iter().map(|at| (*at, frame.owner));
         let mut places: Vec<_> = inside.collect();
         if instruction.walk.may_leave() && instruction.walk != Walk::Throw {
+            self.awaited.extend(awaited);
             places.extend(outside(target, self.thread, nth, frame, false));
+            places.extend(handlers);
         }
         places
+    }
+
+    /// Whether a handler in this method frame ends it. Deeper frames handle their own exceptions;
+    /// and who wants out of a frame does not care for what it handles itself.
+    pub(crate) fn concerns(&self, frame: Address) -> bool {
+        match self.mode {
+            Mode::Out => frame > self.home,
+            Mode::In | Mode::Over => frame >= self.home,
+        }
     }
 }
 
