@@ -20,7 +20,9 @@
 //! | `control` | how a breakpoint gets into memory, and out of it |
 //! | `patch` | who wants a breakpoint where, and what it replaced |
 //! | `stepper` | one step: what it was asked for, and whether it is done |
-//! | `debugger` | what happens, in the order it happens |
+//! | `debugger` | commands of whoever debugs |
+//! | `notice` | what the interpreter tells |
+//! | `arm` | how either is done |
 //!
 //! # What was decided where real debuggers differ
 //!
@@ -63,10 +65,12 @@
     )
 )]
 
+mod arm;
 mod control;
 mod debuggee;
 mod debugger;
 mod event;
+mod notice;
 mod ops;
 mod patch;
 mod stepper;
