@@ -87,13 +87,13 @@ fn judge_steps(entry: &Entry) -> Result<(), Failed> {
     if !run.is_clean() {
         let broken = run.broken.iter().map(ToString::to_string);
         let wrong: Vec<String> = broken.chain(run.mismatches.iter().cloned()).collect();
-        return Err(format!("{}  WRONG: {}", run.trace, wrong.join("\n  WRONG: ")).into());
+        return Err(format!("{}  WRONG: {}", run.trace(), wrong.join("\n  WRONG: ")).into());
     }
     let (explored, found) = explore(&entry.name, &plan, true, &|| true);
     if !explored.is_clean() {
         return Err(format!("{explored}{found:?}").into());
     }
-    snapshot(entry, &run.trace);
+    snapshot(entry, &run.trace());
     Ok(())
 }
 

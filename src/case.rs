@@ -4,11 +4,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::choice::{Schedule, ScheduleError};
 use crate::corpus;
 use crate::run::{Stage, Unbuildable};
-use crate::scenario::{self, Attach, Mistake, Scenario};
+use crate::scenario::{self, Mistake, Scenario, Stepping};
+use crate::stepping::plan::Plan;
+
+const ABOUT_STEPPING: &str = "it is about stepping, expected an attempt to attach";
 
 /// A run to be looked at.
 #[derive(Clone, Debug)]
@@ -18,7 +22,7 @@ pub struct Case {
     /// Name of the scenario.
     pub name: String,
     /// What it says, and what happened besides.
-    pub scenario: Attach,
+    pub scenario: Scenario,
     text: String,
 }
 
@@ -32,7 +36,6 @@ impl Case {
         if !bytes.starts_with(Schedule::KEYWORD.as_bytes()) {
             let (scenario, text) = scenario::read(path)?;
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let scenario = attach(path, scenario)?;
             return Ok(Case { path: path.into(), name, scenario, text });
         }
         let text = String::from_utf8_lossy(&bytes);
@@ -48,29 +51,33 @@ impl Case {
             );
             Mistake::near(path, &text, &schedule.scenario, message)
         })?;
-        let (scenario, text) = scenario::read(&file)?;
-        let mut scenario = attach(&file, scenario)?;
-        scenario.faults.extend(schedule.faults);
+        let (mut scenario, text) = scenario::read(&file)?;
+        match &mut scenario {
+            Scenario::Attach(attach) => attach.faults.extend(schedule.faults),
+            Scenario::Stepping(_) => return Err(Mistake::whole(&file, ABOUT_STEPPING)),
+        }
         Ok(Case { path: path.into(), name: schedule.scenario, scenario, text })
     }
 
-    /// Builds its process.
+    /// Builds the process of an attempt to attach.
     ///
     /// # Errors
-    /// When it cannot exist.
+    /// When it cannot exist, or the case is about stepping.
     pub fn stage(&self) -> Result<Stage<'_>, Mistake> {
-        Stage::new(&self.scenario).map_err(|Unbuildable { token, message }| {
+        let attach = self.scenario.attach();
+        let attach = attach.ok_or_else(|| Mistake::whole(&self.path, ABOUT_STEPPING))?;
+        Stage::new(attach).map_err(|Unbuildable { token, message }| {
             Mistake::near(&self.path, &self.text, token, message)
         })
     }
-}
 
-/// The attempt to attach that a scenario is about.
-fn attach(path: &Path, scenario: Scenario) -> Result<Attach, Mistake> {
-    scenario.into_attach().ok_or_else(|| {
-        let message = "it is about stepping, and tells itself by `softdock run FILE --trace`";
-        Mistake::whole(path, message)
-    })
+    /// The plan of a scenario about stepping.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn plan(&self, stepping: &Stepping) -> Result<Arc<Plan>, Mistake> {
+        corpus::plan(&self.path, &self.text, stepping)
+    }
 }
 
 /// The file of a scenario: by its name below the folder, by the last part of that, or by path.

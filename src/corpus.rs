@@ -77,6 +77,17 @@ pub fn load(path: &Path, name: &str) -> Result<Entry, Mistake> {
     Ok(Entry { path: path.into(), name: name.into(), scenario, text })
 }
 
+/// The plan of a scenario about stepping, or where in its file it cannot be run.
+pub(crate) fn plan(path: &Path, text: &str, stepping: &Stepping) -> Result<Arc<Plan>, Mistake> {
+    let plan = Plan::new(stepping).map_err(|unplannable| match unplannable {
+        Unplannable::Program(line, column, message) => {
+            Mistake::in_text(path, text, &stepping.program, (line, column), message)
+        }
+        Unplannable::Text(token, message) => Mistake::near(path, text, &token, message),
+    })?;
+    Ok(Arc::new(plan))
+}
+
 impl Entry {
     /// The attempt to attach that it is about.
     ///
@@ -95,15 +106,7 @@ impl Entry {
         let Scenario::Stepping(stepping) = &self.scenario else {
             return Err(Mistake::whole(&self.path, "it is not about stepping"));
         };
-        let plan = Plan::new(stepping).map_err(|unplannable| match unplannable {
-            Unplannable::Program(line, column, message) => {
-                Mistake::in_text(&self.path, &self.text, &stepping.program, (line, column), message)
-            }
-            Unplannable::Text(token, message) => {
-                Mistake::near(&self.path, &self.text, &token, message)
-            }
-        })?;
-        Ok((stepping, Arc::new(plan)))
+        Ok((stepping, plan(&self.path, &self.text, stepping)?))
     }
 
     /// Builds the scenario's process.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use softdock::blame::{Blame, blame};
 use softdock::case::Case;
 use softdock::run::Run;
-use softdock::scenario::Mistake;
+use softdock::scenario::{Attach, Mistake, Scenario, Stepping};
+use softdock::stepping::play::play;
 use softdock::trace::Trace;
 
 use super::{Exit, output, usage};
@@ -31,28 +32,55 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn replay(args: &Args) -> Exit {
-    let runs = Case::read(&args.file, &args.scenarios).and_then(|case| {
-        let runs = (once(&case)?, once(&case)?);
-        Ok((case, runs))
+    let exit = Case::read(&args.file, &args.scenarios).and_then(|case| match &case.scenario {
+        Scenario::Attach(attach) => replay_attempt(&case, attach),
+        Scenario::Stepping(stepping) => replay_steps(&case, stepping),
     });
-    let (case, (run, again)) = match runs {
-        Ok(runs) => runs,
-        Err(mistake) => return usage(&mistake.to_string()),
-    };
+    exit.unwrap_or_else(|mistake| usage(&mistake.to_string()))
+}
+
+/// A debugger at work, once more.
+fn replay_steps(case: &Case, stepping: &Stepping) -> Result<Exit, Mistake> {
+    let plan = case.plan(stepping)?;
+    let (run, again) = (play(stepping, &plan, true), play(stepping, &plan, true));
+    output::result_if_any(&run.trace());
+    if run != again {
+        output::message(&format!("softdock: {OTHERWISE}\n{}", again.trace()));
+        return Ok(Exit::Nondeterministic);
+    }
+    for unmet in &run.mismatches {
+        output::message(&output::styled(output::WARN, format!("softdock: {unmet}")));
+    }
+    if run.broken.is_empty() {
+        output::result("every promise was kept");
+        return Ok(Exit::AsAsked);
+    }
+    for broken in &run.broken {
+        output::result(&output::styled(output::BAD, format!("  WRONG: {broken}")));
+    }
+    advise(case);
+    Ok(Exit::Finding)
+}
+
+fn replay_attempt(case: &Case, attach: &Attach) -> Result<Exit, Mistake> {
+    let (run, again) = (once(case, attach)?, once(case, attach)?);
     output::result(&format!("{}{}", run.trace, run.report.summary()));
     if run != again {
-        let message = "the same run came out otherwise the second time: this is a bug of softdock";
-        output::message(&format!("softdock: {message}\n{}{}", again.trace, again.report.summary()));
-        return Exit::Nondeterministic;
+        let (trace, summary) = (&again.trace, again.report.summary());
+        output::message(&format!("softdock: {OTHERWISE}\n{trace}{summary}"));
+        return Ok(Exit::Nondeterministic);
     }
-    conclude(&case, &run)
+    Ok(conclude(case, attach, &run))
 }
 
-fn once(case: &Case) -> Result<Run, Mistake> {
-    Ok(case.stage()?.run_with(&case.scenario.faults, Trace::on()))
+const OTHERWISE: &str =
+    "the same run came out otherwise the second time: this is a bug of softdock";
+
+fn once(case: &Case, attach: &Attach) -> Result<Run, Mistake> {
+    Ok(case.stage()?.run_with(&attach.faults, Trace::on()))
 }
 
-fn conclude(case: &Case, run: &Run) -> Exit {
+fn conclude(case: &Case, attach: &Attach, run: &Run) -> Exit {
     for unmet in &run.mismatches {
         output::message(&output::styled(output::WARN, format!("softdock: {unmet}")));
     }
@@ -64,15 +92,20 @@ fn conclude(case: &Case, run: &Run) -> Exit {
         let told = format!("  WRONG at access {}: {broken}", broken.access);
         output::result(&output::styled(output::BAD, told));
     }
-    let faults = &case.scenario.faults;
+    let faults = &attach.faults;
     let Ok(mut stage) = case.stage() else { return Exit::Finding };
     if let Blame::Excused(window) = blame(run, |access| stage.run_calmly_with(faults, access)) {
         output::result(&format!("excused, by the window {window}:"));
         output::result(&output::wrapped(window.about()));
         return Exit::AsAsked;
     }
+    advise(case);
+    Exit::Finding
+}
+
+/// What to do with a finding.
+fn advise(case: &Case) {
     let path = case.path.display();
     output::result(&format!("  make it small with: softdock shrink {path}"));
     output::result(&format!("  see where it was decided with: softdock explain {path}"));
-    Exit::Finding
 }

@@ -148,7 +148,7 @@ impl Tally<'_> {
             Format::Text => {
                 let stops = play.told.len();
                 output::result(&format!("{name:<44} {:<12} {stops} told", "stepped"));
-                output::result_if_any(&play.trace);
+                output::result_if_any(&play.trace());
                 for wrong in &wrongs {
                     output::result(&output::styled(output::BAD, format!("  WRONG: {wrong}")));
                 }

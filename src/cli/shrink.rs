@@ -4,7 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use softdock::case::Case;
+use softdock::scenario::{Mistake, Scenario};
 use softdock::shrink::shrink;
+use softdock::stepping;
 
 use super::{Exit, output, usage};
 
@@ -38,14 +40,14 @@ pub(crate) fn run(args: &Args) -> Exit {
         Ok(case) => case,
         Err(mistake) => return usage(&mistake.to_string()),
     };
-    if let Err(mistake) = case.stage() {
-        return usage(&mistake.to_string());
-    }
-    let Some(shrunk) = shrink(&case.scenario) else {
+    let shrunk = match shrunk(&case) {
+        Ok(shrunk) => shrunk,
+        Err(mistake) => return usage(&mistake.to_string()),
+    };
+    let Some((text, tried, necessary)) = shrunk else {
         output::message("softdock: every promise is kept: there is nothing to shrink");
         return Exit::Finding;
     };
-    let text = shrunk.file(&case.name);
     match &args.out {
         None => output::result(text.trim_end()),
         Some(path) => match fs::File::create_new(path).and_then(|_| fs::write(path, &text)) {
@@ -53,12 +55,26 @@ pub(crate) fn run(args: &Args) -> Exit {
             Err(error) => return usage(&format!("softdock: {}: {error}", path.display())),
         },
     }
-    let parts = shrunk.necessary.iter().map(|part| format!("  {part}\n"));
+    let parts = necessary.iter().map(|part| format!("  {part}\n"));
     let parts: String = parts.collect();
     output::message(&format!(
-        "softdock: {} runs; without any one of these the promise is kept:\n{}",
-        shrunk.runs,
+        "softdock: {tried} runs; without any one of these the promise is kept:\n{}",
         parts.trim_end()
     ));
     Exit::AsAsked
+}
+
+/// The file of the smallest scenario, how many were tried, and what that one still has.
+fn shrunk(case: &Case) -> Result<Option<(String, u64, Vec<String>)>, Mistake> {
+    Ok(match &case.scenario {
+        Scenario::Attach(attach) => {
+            drop(case.stage()?);
+            shrink(attach).map(|it| (it.file(&case.name), it.runs, it.necessary))
+        }
+        Scenario::Stepping(stepping) => {
+            drop(case.plan(stepping)?);
+            let shrunk = stepping::shrink::shrink(stepping);
+            shrunk.map(|it| (it.file(&case.name), it.tried, it.necessary))
+        }
+    })
 }

@@ -92,6 +92,19 @@ pub enum Command {
     Either(Vec<Command>),
 }
 
+impl Command {
+    /// As it is written; of an [`Command::Either`] what was chosen.
+    #[must_use]
+    pub fn told(&self, choice: usize) -> String {
+        match self {
+            Command::Either(commands) => {
+                commands.get(choice).map_or(String::new(), |chosen| format!("{chosen:?}"))
+            }
+            command => format!("{command:?}"),
+        }
+    }
+}
+
 /// What goes wrong with a write to the bytecode. Writes are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum WriteFault {
@@ -103,8 +116,8 @@ pub enum WriteFault {
     LandsAndFails(u32),
     /// It is said to have been done, and nothing has changed.
     Vanishes(u32),
-    /// Only the lower half of the word is written.
-    LandsHalf(u32),
+    /// Only the first byte of the word is written.
+    LandsByte(u32),
 }
 
 /// How far a step goes.

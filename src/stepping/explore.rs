@@ -86,7 +86,7 @@ pub fn explore(
             open.push(next);
         }
     }
-    let found = if exploration.findings > 0 { shortest(plan, faults) } else { None };
+    let found = if exploration.findings > 0 { shortest(plan, faults, usize::MAX) } else { None };
     (exploration, found)
 }
 
@@ -148,15 +148,16 @@ impl Way {
                 WriteFault::FailsFrom(nth),
                 WriteFault::LandsAndFails(nth),
                 WriteFault::Vanishes(nth),
-                WriteFault::LandsHalf(nth),
+                WriteFault::LandsByte(nth),
             ]
         });
         faults.map(move |fault| Way { fault: Some(fault), ..self })
     }
 }
 
-/// The first violation, breadth first: what is found has the shortest schedule there is.
-fn shortest(plan: &Arc<Plan>, faults: bool) -> Option<Found> {
+/// The first violation within so many states, breadth first: what is found has the shortest schedule
+/// there is.
+pub(super) fn shortest(plan: &Arc<Plan>, faults: bool, states: usize) -> Option<Found> {
     let start = Box::new(World::new(plan));
     let mut known = States::default();
     known.insert(start.fingerprint());
@@ -172,7 +173,7 @@ fn shortest(plan: &Arc<Plan>, faults: bool) -> Option<Found> {
             if !next.broken().is_empty() {
                 return Some(Found::new(&steps, (from, way), next.broken()));
             }
-            if known.insert(next.fingerprint()) {
+            if known.len() < states && known.insert(next.fingerprint()) {
                 frontier.push_back((Some(steps.len()), next));
                 steps.push((from, way));
             }

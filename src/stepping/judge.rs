@@ -9,7 +9,7 @@ use softdock_process::Address;
 use softdock_stepping::{BREAKPOINT, BreakpointId, Bytecode, Debugger, Owner, StepperId};
 
 /// A promise that was broken.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Violation {
     /// A word of the program is neither what it was nor a breakpoint that is wanted there.
     Code(Address),
@@ -87,6 +87,14 @@ pub(super) fn breakpoints_at(debugger: &Debugger<Bytecode>, at: Address) -> Vec<
     ids.collect()
 }
 
+/// Whether a word of the program is neither what it was nor a breakpoint, and the engine knows, and
+/// has said so: what such a program does is nobody's promise.
+pub(super) fn is_torn(vm: &Vm, debugger: &Debugger<Bytecode>) -> bool {
+    let unwanted = debugger.sites().iter().filter(|site| site.rows.is_empty());
+    let mut words = unwanted.map(|site| (word_at(vm, site.at), site.original));
+    words.any(|(now, original)| now != Ok(BREAKPOINT) && now != Ok(original))
+}
+
 /// Every word of the program is what it was, or a breakpoint that somebody wants at the start of an
 /// instruction, whose word was kept.
 pub(super) fn check_code(vm: &Vm, debugger: &Debugger<Bytecode>) -> Option<Violation> {
@@ -143,6 +151,18 @@ pub(super) fn comes_to_its_end(twin: &mut Vm, thread: u64) -> bool {
     loop {
         match twin.step(thread) {
             Did::Ended { .. } => return true,
+            Did::Unwinding { .. } | Did::Filtering { .. } => drop(twin.go_on(thread)),
+            Did::Unwound => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Whether the twin comes to grief as well: then it is the program's own doing.
+pub(super) fn crashes(twin: &mut Vm, thread: u64) -> bool {
+    loop {
+        match pass(twin, thread) {
+            Did::Crashed(_) => return true,
             Did::Unwinding { .. } | Did::Filtering { .. } => drop(twin.go_on(thread)),
             Did::Unwound => {}
             _ => return false,

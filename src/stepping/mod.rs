@@ -10,7 +10,9 @@
 //! | `commands` | what the debugger does at a stop |
 //! | [`judge`] | what must hold at every moment |
 //! | `reference` | where a step must end, told by activations |
+//! | [`trace`] | what one transition looked like |
 //! | [`play`] | one run, by one schedule |
+//! | [`shrink`] | the smallest scenario that breaks the same promise |
 //! | [`explore`] | every schedule |
 
 mod commands;
@@ -20,5 +22,7 @@ pub mod plan;
 pub mod play;
 mod process;
 mod reference;
+pub mod shrink;
 pub mod told;
+pub mod trace;
 pub mod world;

@@ -1,15 +1,14 @@
 //! One run of a scenario, by the schedule that it says, and what came out of it.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use softdock_clr::{Phase, Step};
-use softdock_process::Address;
+use softdock_clr::Phase;
 
 use super::judge::Violation;
 use super::plan::Plan;
-use super::told::{lines, named};
-use super::world::{Happened, Mover, World};
+use super::told::lines;
+use super::trace::Line;
+use super::world::{Mover, World};
 use crate::scenario::stepping::Stepping;
 
 /// At most so many transitions: a program that has not ended by then does not end.
@@ -18,8 +17,8 @@ pub const MOVES_MAX: usize = 10_000;
 /// What one run came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Play {
-    /// What happened, a line for each transition; empty unless wanted.
-    pub trace: String,
+    /// What happened, transition by transition; empty unless wanted.
+    pub trace: Vec<Line>,
     /// What the debugger was told, a line for each stop.
     pub told: Vec<String>,
     /// Promises that were broken.
@@ -36,6 +35,12 @@ impl Play {
     pub const fn is_clean(&self) -> bool {
         self.broken.is_empty() && self.mismatches.is_empty()
     }
+
+    /// What happened, a line for each transition.
+    #[must_use]
+    pub fn trace(&self) -> String {
+        self.trace.iter().map(|line| format!("{line}\n")).collect()
+    }
 }
 
 /// Runs a scenario once.
@@ -44,7 +49,7 @@ pub fn play(scenario: &Stepping, plan: &Arc<Plan>, traced: bool) -> Play {
     let mut world = World::new(plan);
     let mut schedule = scenario.schedule.iter();
     let mut choices = scenario.choices.iter();
-    let (mut trace, mut moves) = (String::new(), 0);
+    let (mut trace, mut moves) = (Vec::new(), 0);
     while let Some(mover) = next(&world, &mut schedule, &mut choices) {
         if moves == MOVES_MAX {
             break;
@@ -52,7 +57,7 @@ pub fn play(scenario: &Stepping, plan: &Arc<Plan>, traced: bool) -> Play {
         moves += 1;
         world.advance(mover);
         if traced {
-            line(&mut trace, moves, &world, mover);
+            trace.push(Line::new(moves, &world, mover));
         }
     }
     let told = lines(&plan.program, world.told());
@@ -92,45 +97,4 @@ fn compare<T: PartialEq + std::fmt::Debug>(what: &str, expected: &[T], found: &[
     let at = |list: &[T]| list.get(nth).map_or("nothing".into(), |item| format!("{item:?}"));
     let (all, found, expected) = (found, at(found), at(expected));
     vec![format!("{what}, the {}. time: {found}, expected {expected}; in all: {all:?}", nth + 1)]
-}
-
-/// One transition: who, how deep, where, and what it was.
-fn line(trace: &mut String, nth: usize, world: &World, mover: Mover) {
-    let mut tell = |who: &str, depth: &str, at: &str, what: &str| {
-        let _ = writeln!(trace, "{nth:>4} {who:<8} {depth:>2}  {at:<10} {what}");
-    };
-    let Mover::Thread(thread) = mover else {
-        return match world.happened() {
-            Happened::Commands(from, to, _) => {
-                let commands = &world.plan().commands[from..to];
-                let told: Vec<String> = commands.iter().map(|it| format!("{it:?}")).collect();
-                tell("debugger", "", "", &told.join(", "));
-            }
-            _ => tell("debugger", "", "", ""),
-        };
-    };
-    let (who, depth) = (format!("thread {thread}"), world.vm().frames(thread).len().to_string());
-    let at = |at: Address| named(world.vm().program(), at);
-    match world.happened() {
-        Happened::Executed(step, bypassed) => {
-            let Step { method, slot, depth, .. } = step;
-            let method = &world.vm().program().methods()[method];
-            let text = method.instruction(slot).map_or("", |instruction| &instruction.text);
-            let place = format!("{}:{slot}", method.name());
-            let by = if bypassed { "   (by its bypass; memory has a breakpoint)" } else { "" };
-            tell(&who, &depth.to_string(), &place, &format!("{text}{by}"));
-        }
-        Happened::Hit(ip) => tell(&who, &depth, &at(ip), "fetches a breakpoint"),
-        Happened::Scanned(ip, true) => {
-            let told = lines(world.vm().program(), world.told());
-            let told = told.last().map_or("", |told| told);
-            tell(&who, &depth, &at(ip), &format!("=> {told}"));
-        }
-        Happened::Scanned(ip, false) => tell(&who, &depth, &at(ip), "nobody stops here"),
-        Happened::Entering(ip) => tell(&who, &depth, &at(ip), "tells that a method is entered"),
-        Happened::Unwinding(ip) => tell(&who, &depth, &at(ip), "tells where an exception goes"),
-        Happened::Stayed(ip) => tell(&who, &depth, &at(ip), "fetches again"),
-        Happened::Other(what) => tell(&who, &depth, "", what),
-        Happened::Commands(..) => {}
-    }
 }

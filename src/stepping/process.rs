@@ -79,7 +79,7 @@ impl Process {
             WriteFault::Fails(nth)
             | WriteFault::LandsAndFails(nth)
             | WriteFault::Vanishes(nth)
-            | WriteFault::LandsHalf(nth) => nth == now,
+            | WriteFault::LandsByte(nth) => nth == now,
         };
         let nth = self.faults.iter().position(is_due)?;
         let lasts = matches!(self.faults[nth], WriteFault::FailsFrom(_));
@@ -100,7 +100,7 @@ impl ProcessMemory for Process {
             None => memory.write(at, from),
             Some(WriteFault::Fails(_) | WriteFault::FailsFrom(_)) => failed(from.len()),
             Some(WriteFault::Vanishes(_)) => Ok(()),
-            Some(WriteFault::LandsHalf(_)) => memory.write(at, &from[..from.len() / 2]),
+            Some(WriteFault::LandsByte(_)) => memory.write(at, &from[..1]),
             Some(WriteFault::LandsAndFails(_)) => {
                 memory.write(at, from)?;
                 failed(from.len())

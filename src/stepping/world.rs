@@ -8,7 +8,7 @@ use softdock_process::Address;
 use softdock_stepping::{BreakpointId, Bytecode, Debugger, Event, Reason, StepperId, ThreadId};
 
 use super::judge::{
-    Arrival, Violation, breakpoints_at, check_code, comes_to_its_end, does_the_same,
+    Arrival, Violation, breakpoints_at, check_code, comes_to_its_end, crashes, does_the_same, is_torn,
 };
 use super::plan::Plan;
 use super::process::Process;
@@ -85,6 +85,8 @@ pub struct World {
     broken: Vec<Violation>,
     /// The fingerprint of memory when it was last looked at.
     looked_at: u128,
+    /// Whether the program is damaged for good: nothing moves any more.
+    is_torn: bool,
     /// Whether a write has gone wrong that the scenario does not say.
     has_failed: bool,
     pub(super) happened: Happened,
@@ -113,6 +115,7 @@ impl World {
             told: Shared::default(),
             broken: Vec::new(),
             looked_at: 0,
+            is_torn: false,
             has_failed: false,
             happened: Happened::Other(""),
         }
@@ -156,12 +159,10 @@ impl World {
 
     /// Who can move now. Nobody, when all threads have ended.
     pub fn movers(&self) -> impl Iterator<Item = Mover> + '_ {
-        let choices = if self.stopped.is_some() { self.choices() } else { 0 };
-        let threads = self
-            .process
-            .vm
-            .threads()
-            .filter(|id| self.stopped.is_none() && self.process.vm.phase(*id) != Phase::Ended);
+        let stands = self.stopped.is_some() || self.is_torn;
+        let choices = if self.stopped.is_some() && !self.is_torn { self.choices() } else { 0 };
+        let is_live = move |id: &u64| !stands && self.process.vm.phase(*id) != Phase::Ended;
+        let threads = self.process.vm.threads().filter(is_live);
         (0..choices).map(Mover::Debugger).chain(threads.map(Mover::Thread))
     }
 
@@ -202,7 +203,10 @@ impl World {
             || self.debugger.sites().is_empty()
         {
             self.looked_at = self.process.vm.memory().fingerprint();
-            self.broken.extend(check_code(&self.process.vm, &self.debugger));
+            match is_torn(&self.process.vm, &self.debugger) {
+                true => self.is_torn = true,
+                false => self.broken.extend(check_code(&self.process.vm, &self.debugger)),
+            }
         }
     }
 }
@@ -287,7 +291,9 @@ impl World {
             Did::Moved => self.happened = Happened::Other("goes on elsewhere"),
             Did::Unwound => self.happened = Happened::Other("an exception unwinds"),
             Did::Crashed(crash) => {
-                self.broken.push(Violation::Otherwise(thread));
+                if self.twin.as_mut().is_some_and(|twin| !crashes(twin, thread)) {
+                    self.broken.push(Violation::Otherwise(thread));
+                }
                 self.told.push(Told::Crashed(thread, crash.why));
             }
             Did::Blocked => self.happened = Happened::Other("waits in a native call"),

@@ -19,8 +19,8 @@ pub enum PatchError {
     AlreadyBreakpoint,
     /// Something else is in memory than what was written; what was there is there again.
     NotWritten,
-    /// Part of it was written, and cannot be taken back.
-    Torn,
+    /// Part of it was written, and cannot be taken back. This is what was there before.
+    Torn(u32),
 }
 
 /// One way to put breakpoints into code.
@@ -169,7 +169,9 @@ fn take_back<const N: usize>(
     // Whether this worked is told by what is there afterwards.
     let _ = memory.write(at, &before);
     let restored = holds(memory, at, before) == Ok(true);
-    Err(if restored { why } else { PatchError::Torn })
+    let mut word = [0; 4];
+    word.iter_mut().zip(before).for_each(|(to, byte)| *to = byte);
+    Err(if restored { why } else { PatchError::Torn(u32::from_le_bytes(word)) })
 }
 
 fn holds<const N: usize>(

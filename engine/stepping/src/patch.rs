@@ -65,7 +65,8 @@ impl PatchTable {
         self.sites.iter().find(|site| site.at == at)
     }
 
-    /// Adds a row. One owner has one row for the same thread and frame, however often it asks.
+    /// Adds a row. One owner has one row for the same thread and frame, however often it asks. What
+    /// is torn by that is kept, with nobody who wants it, and mended as soon as that can be.
     pub(crate) fn add(
         &mut self,
         control: &impl ExecutionControl,
@@ -84,6 +85,10 @@ impl PatchTable {
         }
         let (original, is_own) = match control.apply(memory, at) {
             Err(PatchError::AlreadyBreakpoint) => (control.nothing(), true),
+            Err(PatchError::Torn(original)) => {
+                self.sites.insert(place, Site { at, original, is_own: false, rows: Vec::new() });
+                return Err(PatchError::Torn(original));
+            }
             applied => (applied?, false),
         };
         self.sites.insert(place, Site { at, original, is_own, rows: vec![row] });
@@ -224,7 +229,7 @@ mod tests {
 
     /// Half of the breakpoint is there and cannot be taken back: 285 is 0x11d, and 317 is 0x13d.
     #[test]
-    fn a_write_that_lands_half_is_told() {
+    fn a_write_that_lands_half_is_taken_back() {
         let (mut memory, mut table) = (Words::new(&[0x0001_011d]), PatchTable::default());
         memory.writes = Write::Half;
         let added = table.add(&Bytecode, &mut memory, AT, row(STEP));

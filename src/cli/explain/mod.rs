@@ -1,6 +1,7 @@
 //! `softdock explain`: looks a word up, or tells a run. The words themselves are in `words`.
 
 mod run;
+mod steps;
 mod words;
 
 use std::fmt::Write;
@@ -19,7 +20,7 @@ use words::{GROUPS, Word};
 /// of scenarios, windows, codes of telemetry and exit codes. Upper case and hyphens do not matter.
 ///
 /// Of a scenario or a finding it tells what happened, what the engine concluded, and at which
-/// access the ending was decided.
+/// access the ending was decided; of one about stepping, every transition with what is in memory.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,7 +28,8 @@ Examples:
   softdock explain armed-no-bit
   softdock explain OffsetsParse
   softdock explain 101
-  softdock explain scenarios/survive/write-pending-lost.ron")]
+  softdock explain scenarios/survive/write-pending-lost.ron
+  softdock explain scenarios/stepping/breakpoint-then-over.ron")]
 pub(crate) struct Args {
     /// The word, or a file: a scenario or a finding. Without it, all words are listed.
     #[arg(value_name = "WORD|FILE")]

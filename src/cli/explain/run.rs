@@ -4,28 +4,34 @@
 use std::path::Path;
 
 use softdock::case::Case;
+use softdock::scenario::{Attach, Scenario};
+use softdock::stepping::play::play;
 use softdock::story::{Futures, Step, Story, tell};
 
-use super::words;
+use super::{steps, words};
 use crate::cli::output::{self, BAD, FAINT, STRONG, styled};
 use crate::cli::{Exit, usage};
 
 pub(super) fn explain(path: &Path, scenarios: &Path) -> Exit {
-    let told = Case::read(path, scenarios).and_then(|case| {
-        let story = tell(&mut case.stage()?);
-        Ok((case, story))
+    let told = Case::read(path, scenarios).and_then(|case| match &case.scenario {
+        Scenario::Attach(attach) => {
+            let story = tell(&mut case.stage()?);
+            Ok(text(&case.name, attach, &story))
+        }
+        Scenario::Stepping(stepping) => {
+            let plan = case.plan(stepping)?;
+            Ok(steps::text(&case.name, stepping, &play(stepping, &plan, true)))
+        }
     });
-    let (case, story) = match told {
-        Ok(told) => told,
+    match told {
+        Ok(told) => output::result(told.trim_end()),
         Err(mistake) => return usage(&mistake.to_string()),
-    };
-    output::result(&text(&case, &story));
+    }
     Exit::AsAsked
 }
 
-fn text(case: &Case, story: &Story) -> String {
-    let mut text =
-        format!("{}\n{}\n", styled(STRONG, &case.name), output::wrapped(&case.scenario.about));
+fn text(name: &str, attach: &Attach, story: &Story) -> String {
+    let mut text = format!("{}\n{}\n", styled(STRONG, name), output::wrapped(&attach.about));
     text += "\n  same end  what happens\n";
     let mut known = Vec::new();
     for step in &story.steps {
