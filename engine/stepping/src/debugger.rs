@@ -6,46 +6,12 @@
 
 use softdock_process::{Address, ProcessMemory};
 
-use crate::control::{ExecutionControl, PatchError};
-use crate::debuggee::{Body, Bypass, Debuggee, Frame, MethodId, ThreadId};
+use crate::breakpoint::{Breakpoint, Place, Refused};
+use crate::control::ExecutionControl;
+use crate::debuggee::{Bypass, Debuggee, Frame, MethodId, ThreadId};
 use crate::event::{BreakpointId, Event, Reason, StepperId};
 use crate::patch::{Owner, PatchTable, Row, Site};
 use crate::stepper::{Mode, Range, Stepper};
-use crate::walker::{Instruction, Undecodable, decode};
-
-/// Where in a method a breakpoint is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
-    /// Its first line.
-    Entry,
-    /// The instruction that starts at this slot.
-    Slot(u64),
-}
-
-/// Why a command is not carried out. Nothing has changed then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refused {
-    /// No instruction starts there.
-    NotAnInstruction(Address),
-    /// The bytecode at this address makes no sense.
-    Undecodable(Address, Undecodable),
-    /// A breakpoint cannot be set.
-    Patch(Address, PatchError),
-    /// The thread has no such frame.
-    NoFrame,
-    /// There is no such breakpoint or step.
-    Unknown,
-}
-
-/// A breakpoint, wherever it is bound.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Breakpoint {
-    id: BreakpointId,
-    method: MethodId,
-    place: Place,
-    /// Starts of the bodies it is set in.
-    bodies: Vec<Address>,
-}
 
 /// An evaluation under way, and what was interrupted by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,7 +73,7 @@ impl<E: ExecutionControl> Debugger<E> {
         self.last_breakpoint = self.last_breakpoint.saturating_add(1);
         let id = BreakpointId(self.last_breakpoint);
         let mut breakpoint = Breakpoint { id, method, place, bodies: Vec::new() };
-        let bound = self.bind(target, &mut breakpoint);
+        let bound = breakpoint.bind(&self.control, &mut self.table, target);
         if let Err(refused) = bound {
             self.withdraw(target, Owner::Breakpoint(id));
             return Err(refused);
@@ -202,7 +168,7 @@ impl<E: ExecutionControl> Debugger<E> {
         target: &mut impl ProcessMemory,
         at: Address,
     ) -> Result<u32, softdock_process::MemoryError> {
-        self.table.at(at).map_or_else(|| target.read_u32(at), |site| Ok(site.original))
+        self.table.word(target, at)
     }
 
     /// Every address with a breakpoint in memory, in order.
@@ -267,7 +233,8 @@ impl<E: ExecutionControl> Debugger<E> {
         let entry = target.body_at(at).and_then(|body| body.sequence_point);
         // Without a sequence point the first place to stop at is behind this instruction, which is
         // being executed already.
-        let entry = entry.or_else(|| self.instruction(target, at).ok().map(|enter| enter.next));
+        let entry =
+            entry.or_else(|| self.table.instruction(target, at).ok().map(|enter| enter.next));
         let Some(entry) = entry else { return Vec::new() };
         let mut events = Vec::new();
         for mut stepper in self.take_steppers(thread, |stepper| stepper.is_entering) {
@@ -320,13 +287,11 @@ impl<E: ExecutionControl> Debugger<E> {
         method: MethodId,
     ) -> Vec<(BreakpointId, Refused)> {
         let mut failed = Vec::new();
-        let mut breakpoints = std::mem::take(&mut self.breakpoints);
-        for breakpoint in breakpoints.iter_mut().filter(|known| known.method == method) {
-            if let Err(refused) = self.bind(target, breakpoint) {
+        for breakpoint in self.breakpoints.iter_mut().filter(|known| known.method == method) {
+            if let Err(refused) = breakpoint.bind(&self.control, &mut self.table, target) {
                 failed.push((breakpoint.id, refused));
             }
         }
-        self.breakpoints = breakpoints;
         failed
     }
 
@@ -467,7 +432,7 @@ impl<E: ExecutionControl> Debugger<E> {
         nth: usize,
         frame: &Frame,
     ) -> Result<(), Refused> {
-        let instruction = self.instruction(target, frame.ip)?;
+        let instruction = self.table.instruction(target, frame.ip)?;
         let handlers = self.handlers.iter().filter(|handler| handler.thread == stepper.thread);
         let handlers: Vec<_> = handlers.map(|handler| (handler.at, handler.frame)).collect();
         let places = stepper.plan(target, nth, frame, &instruction, &handlers);
@@ -512,54 +477,6 @@ impl<E: ExecutionControl> Debugger<E> {
         let (taken, left) = std::mem::take(&mut self.steppers).into_iter().partition(wanted);
         self.steppers = left;
         taken
-    }
-
-    /// Sets a breakpoint in the bodies that it is not set in yet.
-    fn bind(
-        &mut self,
-        target: &mut impl Debuggee,
-        breakpoint: &mut Breakpoint,
-    ) -> Result<(), Refused> {
-        let mut nth = 0_usize;
-        while let Some(body) = target.body(breakpoint.method, nth) {
-            nth = nth.saturating_add(1);
-            if breakpoint.bodies.contains(&body.start) {
-                continue;
-            }
-            let at = self.address(target, &body, breakpoint.place)?;
-            let row = Row { owner: Owner::Breakpoint(breakpoint.id), thread: None, frame: None };
-            let added = self.table.add(&self.control, target, at, row);
-            added.map_err(|error| Refused::Patch(at, error))?;
-            breakpoint.bodies.push(body.start);
-        }
-        Ok(())
-    }
-
-    /// Where this place is in a body. Only where an instruction starts: a breakpoint in an operand
-    /// would be a number.
-    fn address(
-        &self,
-        target: &mut impl Debuggee,
-        body: &Body,
-        place: Place,
-    ) -> Result<Address, Refused> {
-        let Place::Slot(slot) = place else { return Ok(body.sequence_point.unwrap_or(body.start)) };
-        let wanted = slot.checked_mul(4).and_then(|skip| body.start.checked_add(skip));
-        let wanted = wanted.filter(|at| body.contains(*at));
-        let wanted = wanted.ok_or(Refused::NotAnInstruction(body.start))?;
-        let mut at = body.start;
-        while at < wanted {
-            at = self.instruction(target, at)?.next;
-        }
-        if at == wanted { Ok(at) } else { Err(Refused::NotAnInstruction(wanted)) }
-    }
-
-    /// The instruction at this address, as if there were no breakpoints.
-    fn instruction(&self, target: &mut impl Debuggee, at: Address) -> Result<Instruction, Refused> {
-        let opcode = self.word(target, at);
-        let opcode =
-            opcode.map_err(|error| Refused::Undecodable(at, Undecodable::Memory(error)))?;
-        decode(target, at, opcode).map_err(|error| Refused::Undecodable(at, error))
     }
 
     /// Removes the rows of somebody who does not ask whether that worked: what cannot be taken out
