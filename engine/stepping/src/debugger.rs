@@ -132,7 +132,7 @@ impl<E: ExecutionControl> Debugger<E> {
     /// Ends a step before its end.
     ///
     /// # Errors
-    /// When there is none, or a breakpoint cannot be taken out of memory.
+    /// When there is none, or a breakpoint cannot be taken out of memory: it is over all the same.
     pub fn cancel_step(
         &mut self,
         target: &mut impl Debuggee,
@@ -207,8 +207,8 @@ impl<E: ExecutionControl> Debugger<E> {
 
     /// The thread that met a breakpoint goes on. Whether it needs a bypass is decided here, by what
     /// is in memory now and by where it is now, and not when it was hit: breakpoints may have come
-    /// and gone since. Its steps begin anew where it was moved to. Returns what is to be told: steps
-    /// that cannot.
+    /// and gone since. Its steps begin anew where it was moved to. Returns what is to be told:
+    /// steps that cannot.
     pub fn resume(&mut self, target: &mut impl Debuggee, thread: ThreadId) -> Vec<Event> {
         let events = self.follow(target, thread);
         let at = target.context(thread).map(|context| context.ip);
@@ -244,7 +244,7 @@ impl<E: ExecutionControl> Debugger<E> {
                 // A tail call: the frame is used again, and what the range was about has ended.
                 stepper.range = None;
             }
-            events.extend(self.wait_at(target, stepper, entry, frame.owner));
+            events.extend(self.wait_at(target, stepper, (entry, frame.owner), at));
         }
         self.tell_method_enter(target);
         events
@@ -274,7 +274,7 @@ impl<E: ExecutionControl> Debugger<E> {
             if frame > stepper.home {
                 stepper.range = None;
             }
-            events.extend(self.wait_at(target, stepper, handler, frame));
+            events.extend(self.wait_at(target, stepper, (handler, frame), handler));
         }
         self.tell_method_enter(target);
         events
@@ -412,7 +412,7 @@ impl<E: ExecutionControl> Debugger<E> {
             stepper.is_entering = false;
             if stepper.home < frame.owner {
                 stepper.go_on_from(frame.ip, &frame);
-                events.extend(self.wait_at(target, stepper, frame.ip, frame.owner));
+                events.extend(self.wait_at(target, stepper, (frame.ip, frame.owner), frame.ip));
                 continue;
             }
             stepper.begins = Some(frame.ip);
@@ -449,21 +449,21 @@ impl<E: ExecutionControl> Debugger<E> {
         Ok(())
     }
 
-    /// Lets a step that was taken out wait at one more place, or ends it where that cannot be: else
-    /// it would become a run without end.
+    /// Lets a step that was taken out wait at one more place, in a frame, or ends it where that
+    /// cannot be, `here`: else it would become a run without end.
     fn wait_at(
         &mut self,
         target: &mut impl Debuggee,
         stepper: Stepper,
-        at: Address,
-        frame: Address,
+        (at, frame): (Address, Address),
+        here: Address,
     ) -> Option<Event> {
         let (id, thread) = (stepper.id, stepper.thread);
         let owner = Owner::Stepper(id);
         let row = Row { owner, thread: Some(thread), frame: Some(frame) };
         if self.table.add(&self.control, target, at, row).is_err() {
             self.withdraw(target, owner);
-            return Some(Event::Step { id, thread, at, reason: Reason::Stuck });
+            return Some(Event::Step { id, thread, at: here, reason: Reason::Stuck });
         }
         self.steppers.push(stepper);
         self.steppers.sort_by_key(|stepper| stepper.id);
