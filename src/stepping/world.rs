@@ -8,7 +8,8 @@ use softdock_process::Address;
 use softdock_stepping::{BreakpointId, Bytecode, Debugger, Event, Reason, StepperId, ThreadId};
 
 use super::judge::{
-    Arrival, Violation, breakpoints_at, check_code, comes_to_its_end, crashes, does_the_same, is_torn,
+    Arrival, Violation, breakpoints_at, check_code, comes_to_its_end, crashes, does_the_same,
+    is_torn,
 };
 use super::plan::Plan;
 use super::process::Process;

@@ -3,13 +3,13 @@
 
 use softdock_process::Address;
 
+use crate::breakpoint::Refused;
 use crate::control::ExecutionControl;
-use crate::debuggee::{Body, Debuggee, Frame, ThreadId};
-use crate::debugger::{Breakpoint, Debugger, Place, Refused};
+use crate::debuggee::{Debuggee, Frame, ThreadId};
+use crate::debugger::Debugger;
 use crate::event::{Event, Reason, StepperId};
 use crate::patch::{Owner, Row};
 use crate::stepper::{Mode, Stepper};
-use crate::walker::{Instruction, Undecodable, decode};
 
 impl<E: ExecutionControl> Debugger<E> {
     /// Who wants to stop this thread here, each once.
@@ -87,7 +87,7 @@ impl<E: ExecutionControl> Debugger<E> {
             stepper.is_entering = false;
             if stepper.home < frame.owner {
                 stepper.go_on_from(frame.ip, &frame);
-                events.extend(self.wait_at(target, stepper, frame.ip, frame.owner));
+                events.extend(self.wait_at(target, stepper, (frame.ip, frame.owner), frame.ip));
                 continue;
             }
             stepper.begins = Some(frame.ip);
@@ -107,7 +107,7 @@ impl<E: ExecutionControl> Debugger<E> {
         nth: usize,
         frame: &Frame,
     ) -> Result<(), Refused> {
-        let instruction = self.instruction(target, frame.ip)?;
+        let instruction = self.table.instruction(target, frame.ip)?;
         let handlers = self.handlers.iter().filter(|handler| handler.thread == stepper.thread);
         let handlers: Vec<_> = handlers.map(|handler| (handler.at, handler.frame)).collect();
         let places = stepper.plan(target, nth, frame, &instruction, &handlers);
@@ -124,21 +124,21 @@ impl<E: ExecutionControl> Debugger<E> {
         Ok(())
     }
 
-    /// Lets a step that was taken out wait at one more place, or ends it where that cannot be: else
-    /// it would become a run without end.
+    /// Lets a step that was taken out wait at one more place, in a frame, or ends it where that
+    /// cannot be, `here`: else it would become a run without end.
     pub(crate) fn wait_at(
         &mut self,
         target: &mut impl Debuggee,
         stepper: Stepper,
-        at: Address,
-        frame: Address,
+        (at, frame): (Address, Address),
+        here: Address,
     ) -> Option<Event> {
         let (id, thread) = (stepper.id, stepper.thread);
         let owner = Owner::Stepper(id);
         let row = Row { owner, thread: Some(thread), frame: Some(frame) };
         if self.table.add(&self.control, target, at, row).is_err() {
             self.withdraw(target, owner);
-            return Some(Event::Step { id, thread, at, reason: Reason::Stuck });
+            return Some(Event::Step { id, thread, at: here, reason: Reason::Stuck });
         }
         self.steppers.push(stepper);
         self.steppers.sort_by_key(|stepper| stepper.id);
@@ -156,58 +156,6 @@ impl<E: ExecutionControl> Debugger<E> {
         let (taken, left) = std::mem::take(&mut self.steppers).into_iter().partition(wanted);
         self.steppers = left;
         taken
-    }
-
-    /// Sets a breakpoint in the bodies that it is not set in yet.
-    pub(crate) fn bind(
-        &mut self,
-        target: &mut impl Debuggee,
-        breakpoint: &mut Breakpoint,
-    ) -> Result<(), Refused> {
-        let mut nth = 0_usize;
-        while let Some(body) = target.body(breakpoint.method, nth) {
-            nth = nth.saturating_add(1);
-            if breakpoint.bodies.contains(&body.start) {
-                continue;
-            }
-            let at = self.address(target, &body, breakpoint.place)?;
-            let row = Row { owner: Owner::Breakpoint(breakpoint.id), thread: None, frame: None };
-            let added = self.table.add(&self.control, target, at, row);
-            added.map_err(|error| Refused::Patch(at, error))?;
-            breakpoint.bodies.push(body.start);
-        }
-        Ok(())
-    }
-
-    /// Where this place is in a body. Only where an instruction starts: a breakpoint in an operand
-    /// would be a number.
-    pub(crate) fn address(
-        &self,
-        target: &mut impl Debuggee,
-        body: &Body,
-        place: Place,
-    ) -> Result<Address, Refused> {
-        let Place::Slot(slot) = place else { return Ok(body.sequence_point.unwrap_or(body.start)) };
-        let wanted = slot.checked_mul(4).and_then(|skip| body.start.checked_add(skip));
-        let wanted = wanted.filter(|at| body.contains(*at));
-        let wanted = wanted.ok_or(Refused::NotAnInstruction(body.start))?;
-        let mut at = body.start;
-        while at < wanted {
-            at = self.instruction(target, at)?.next;
-        }
-        if at == wanted { Ok(at) } else { Err(Refused::NotAnInstruction(wanted)) }
-    }
-
-    /// The instruction at this address, as if there were no breakpoints.
-    pub(crate) fn instruction(
-        &self,
-        target: &mut impl Debuggee,
-        at: Address,
-    ) -> Result<Instruction, Refused> {
-        let opcode = self.word(target, at);
-        let opcode =
-            opcode.map_err(|error| Refused::Undecodable(at, Undecodable::Memory(error)))?;
-        decode(target, at, opcode).map_err(|error| Refused::Undecodable(at, error))
     }
 
     /// Removes the rows of somebody who does not ask whether that worked: what cannot be taken out

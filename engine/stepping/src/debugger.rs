@@ -7,46 +7,12 @@
 use softdock_process::{Address, ProcessMemory};
 
 use crate::arm::place;
-use crate::control::{ExecutionControl, PatchError};
+use crate::breakpoint::{Breakpoint, Place, Refused};
+use crate::control::ExecutionControl;
 use crate::debuggee::{Bypass, Debuggee, MethodId, ThreadId};
 use crate::event::{BreakpointId, Reason, StepperId};
 use crate::patch::{Owner, PatchTable, Site};
 use crate::stepper::{Mode, Range, Stepper};
-use crate::walker::Undecodable;
-
-/// Where in a method a breakpoint is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
-    /// Its first line.
-    Entry,
-    /// The instruction that starts at this slot.
-    Slot(u64),
-}
-
-/// Why a command is not carried out. Nothing has changed then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refused {
-    /// No instruction starts there.
-    NotAnInstruction(Address),
-    /// The bytecode at this address makes no sense.
-    Undecodable(Address, Undecodable),
-    /// A breakpoint cannot be set.
-    Patch(Address, PatchError),
-    /// The thread has no such frame.
-    NoFrame,
-    /// There is no such breakpoint or step.
-    Unknown,
-}
-
-/// A breakpoint, wherever it is bound.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Breakpoint {
-    pub(crate) id: BreakpointId,
-    pub(crate) method: MethodId,
-    pub(crate) place: Place,
-    /// Starts of the bodies it is set in.
-    pub(crate) bodies: Vec<Address>,
-}
 
 /// An evaluation under way, and what was interrupted by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,7 +73,7 @@ impl<E: ExecutionControl> Debugger<E> {
         self.last_breakpoint = self.last_breakpoint.saturating_add(1);
         let id = BreakpointId(self.last_breakpoint);
         let mut breakpoint = Breakpoint { id, method, place, bodies: Vec::new() };
-        let bound = self.bind(target, &mut breakpoint);
+        let bound = breakpoint.bind(&self.control, &mut self.table, target);
         if let Err(refused) = bound {
             self.withdraw(target, Owner::Breakpoint(id));
             return Err(refused);
@@ -166,7 +132,7 @@ impl<E: ExecutionControl> Debugger<E> {
     /// Ends a step before its end.
     ///
     /// # Errors
-    /// When there is none, or a breakpoint cannot be taken out of memory.
+    /// When there is none, or a breakpoint cannot be taken out of memory: it is over all the same.
     pub fn cancel_step(
         &mut self,
         target: &mut impl Debuggee,
@@ -202,7 +168,7 @@ impl<E: ExecutionControl> Debugger<E> {
         target: &mut impl ProcessMemory,
         at: Address,
     ) -> Result<u32, softdock_process::MemoryError> {
-        self.table.at(at).map_or_else(|| target.read_u32(at), |site| Ok(site.original))
+        self.table.word(target, at)
     }
 
     /// Every address with a breakpoint in memory, in order.

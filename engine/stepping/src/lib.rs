@@ -19,6 +19,7 @@
 //! | `walker` | where an instruction can lead |
 //! | `control` | how a breakpoint gets into memory, and out of it |
 //! | `patch` | who wants a breakpoint where, and what it replaced |
+//! | `breakpoint` | where a breakpoint goes in its method, and why it may not |
 //! | `stepper` | one step: what it was asked for, and whether it is done |
 //! | `debugger` | commands of whoever debugs |
 //! | `notice` | what the interpreter tells |
@@ -66,6 +67,7 @@
 )]
 
 mod arm;
+mod breakpoint;
 mod control;
 mod debuggee;
 mod debugger;
@@ -76,9 +78,10 @@ mod patch;
 mod stepper;
 mod walker;
 
+pub use breakpoint::{Place, Refused};
 pub use control::{Bytecode, ExecutionControl, Native, PatchError};
 pub use debuggee::{Body, Bypass, Context, Debuggee, Frame, FrameKind, MethodId, ThreadId};
-pub use debugger::{Debugger, Place, Refused};
+pub use debugger::Debugger;
 pub use event::{BreakpointId, Event, Reason, StepperId};
 pub use ops::{BREAKPOINT, OPCODES, length, name};
 pub use patch::{Owner, Row, Site};

@@ -2,9 +2,10 @@
 
 use softdock_process::Address;
 
+use crate::breakpoint::Refused;
 use crate::control::ExecutionControl;
 use crate::debuggee::{Bypass, Debuggee, MethodId, ThreadId};
-use crate::debugger::{Debugger, Evaluation, Handler, Refused};
+use crate::debugger::{Debugger, Evaluation, Handler};
 use crate::event::{BreakpointId, Event, Reason};
 use crate::patch::Owner;
 use crate::stepper::Stepper;
@@ -58,7 +59,8 @@ impl<E: ExecutionControl> Debugger<E> {
         let entry = target.body_at(at).and_then(|body| body.sequence_point);
         // Without a sequence point the first place to stop at is behind this instruction, which is
         // being executed already.
-        let entry = entry.or_else(|| self.instruction(target, at).ok().map(|enter| enter.next));
+        let entry =
+            entry.or_else(|| self.table.instruction(target, at).ok().map(|enter| enter.next));
         let Some(entry) = entry else { return Vec::new() };
         let mut events = Vec::new();
         for mut stepper in self.take_steppers(thread, |stepper| stepper.is_entering) {
@@ -68,7 +70,7 @@ impl<E: ExecutionControl> Debugger<E> {
                 // A tail call: the frame is used again, and what the range was about has ended.
                 stepper.range = None;
             }
-            events.extend(self.wait_at(target, stepper, entry, frame.owner));
+            events.extend(self.wait_at(target, stepper, (entry, frame.owner), at));
         }
         self.tell_method_enter(target);
         events
@@ -98,7 +100,7 @@ impl<E: ExecutionControl> Debugger<E> {
             if frame > stepper.home {
                 stepper.range = None;
             }
-            events.extend(self.wait_at(target, stepper, handler, frame));
+            events.extend(self.wait_at(target, stepper, (handler, frame), handler));
         }
         self.tell_method_enter(target);
         events
@@ -111,13 +113,11 @@ impl<E: ExecutionControl> Debugger<E> {
         method: MethodId,
     ) -> Vec<(BreakpointId, Refused)> {
         let mut failed = Vec::new();
-        let mut breakpoints = std::mem::take(&mut self.breakpoints);
-        for breakpoint in breakpoints.iter_mut().filter(|known| known.method == method) {
-            if let Err(refused) = self.bind(target, breakpoint) {
+        for breakpoint in self.breakpoints.iter_mut().filter(|known| known.method == method) {
+            if let Err(refused) = breakpoint.bind(&self.control, &mut self.table, target) {
                 failed.push((breakpoint.id, refused));
             }
         }
-        self.breakpoints = breakpoints;
         failed
     }
 

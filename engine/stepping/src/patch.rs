@@ -11,9 +11,11 @@
 //! (`stepping/breakpoint-on-a-break`). A program may have breakpoints of its own, by the
 //! instruction `break`: what stands in for them is an instruction that does nothing.
 
-use softdock_process::{Address, ProcessMemory};
+use softdock_process::{Address, MemoryError, ProcessMemory};
 
+use crate::breakpoint::Refused;
 use crate::control::{ExecutionControl, PatchError};
+use crate::walker::{Instruction, Undecodable, decode};
 use crate::{BreakpointId, StepperId, ThreadId};
 
 /// Who wants it. Breakpoints come before steps.
@@ -63,6 +65,27 @@ impl PatchTable {
     /// The site at this address.
     pub(crate) fn at(&self, at: Address) -> Option<&Site> {
         self.sites.iter().find(|site| site.at == at)
+    }
+
+    /// The word at this address, as if there were no breakpoints.
+    pub(crate) fn word(
+        &self,
+        memory: &mut impl ProcessMemory,
+        at: Address,
+    ) -> Result<u32, MemoryError> {
+        self.at(at).map_or_else(|| memory.read_u32(at), |site| Ok(site.original))
+    }
+
+    /// The instruction at this address, as if there were no breakpoints.
+    pub(crate) fn instruction(
+        &self,
+        memory: &mut impl ProcessMemory,
+        at: Address,
+    ) -> Result<Instruction, Refused> {
+        let opcode = self.word(memory, at);
+        let opcode =
+            opcode.map_err(|error| Refused::Undecodable(at, Undecodable::Memory(error)))?;
+        decode(memory, at, opcode).map_err(|error| Refused::Undecodable(at, error))
     }
 
     /// Adds a row. One owner has one row for the same thread and frame, however often it asks. What
@@ -126,7 +149,7 @@ impl PatchTable {
 
 #[cfg(test)]
 mod tests {
-    use softdock_process::{ErrorKind, MemoryError};
+    use softdock_process::ErrorKind;
 
     use super::*;
     use crate::control::{Bytecode, Native};
