@@ -44,28 +44,38 @@ impl Shrunk {
 /// breaks none.
 #[must_use]
 pub fn shrink(scenario: &Stepping) -> Option<Shrunk> {
-    let (found, mut smallest) = wrong(scenario, None)?;
+    let (found, start) = wrong(scenario, None)?;
     let broken = *found.broken.first()?;
-    let (promise, mut tried) = (discriminant(&broken), 1);
+    let promise = discriminant(&broken);
+    let (mut scenario, tried) =
+        smallest(start, &|smaller| wrong(smaller, Some(promise)).map(|(_, scenario)| scenario));
+    let necessary = parts(&scenario).into_iter().map(|part| part.name).collect();
+    let plan = Arc::new(Plan::new(&scenario).ok()?);
+    scenario.expect = play(&scenario, &plan, false).told;
+    Some(Shrunk { scenario, broken, necessary, tried })
+}
+
+/// Leaves out one part after the other, as long as what is left is still as wrong; and how often
+/// that was looked for.
+fn smallest(
+    mut scenario: Stepping,
+    still_wrong: &dyn Fn(&Stepping) -> Option<Stepping>,
+) -> (Stepping, u64) {
+    let mut tried = 1;
     loop {
-        let before = smallest.clone();
+        let before = scenario.clone();
         let mut nth = 0;
-        while let Some(part) = parts(&smallest).get(nth) {
+        while let Some(part) = parts(&scenario).get(nth) {
             tried += 1;
-            match wrong(&part.without, Some(promise)) {
-                Some((_, smaller)) => smallest = smaller,
+            match still_wrong(&part.without) {
+                Some(smaller) => scenario = smaller,
                 None => nth += 1,
             }
         }
-        if smallest == before {
-            break;
+        if scenario == before {
+            return (scenario, tried);
         }
     }
-    let necessary = parts(&smallest).into_iter().map(|part| part.name).collect();
-    let plan = Arc::new(Plan::new(&smallest).ok()?);
-    let run = play(&smallest, &plan, false);
-    smallest.expect = run.told;
-    Some(Shrunk { scenario: smallest, broken, necessary, tried })
 }
 
 /// How a scenario breaks a promise, this one or any, and the scenario by that schedule.
@@ -149,4 +159,55 @@ fn methods(lines: &[&str]) -> Vec<std::ops::Range<usize>> {
         Some(start..end + 1)
     });
     whole.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::scenario::stepping::{Command, How};
+
+    const NOISY: &str = r#"Stepping(
+        about: "much that has nothing to do with it",
+        program: "
+            method main args 0 locals 2
+                    DEBUG_METHOD_ENTER seq
+            seq:    DEBUG_SEQ_POINT
+                    LDC_I4 v0, 7
+                    CALL v1, v0, f
+                    EMIT v1
+                    RET_VOID
+            end
+            method g args 0 locals 1
+                    RET v0
+            end
+            method f args 0 locals 1
+                    DEBUG_METHOD_ENTER seq
+            seq:    DEBUG_SEQ_POINT
+                    RET v0
+            end",
+        threads: ["main", "g"],
+        debugger: [Break("main:6"), Go, Step(In), Break("g:0"), Go, Delete(1), Go],
+        faults: [Fails(9)],
+        schedule: [2, 2, 2],
+        expect: [],
+    )"#;
+
+    /// What must remain is told by what a step into a call says.
+    #[test]
+    fn what_has_nothing_to_do_with_it_is_left_out() {
+        let noisy = scenario::parse(Path::new("noisy.ron"), NOISY);
+        let Ok(Scenario::Stepping(noisy)) = noisy else { panic!("a scenario") };
+        let steps_in = |scenario: &Stepping| {
+            let plan = Arc::new(Plan::new(scenario).ok()?);
+            let told = play(scenario, &plan, false).told;
+            told.iter().any(|it| it.starts_with("step 1 call")).then(|| scenario.clone())
+        };
+        let (smallest, _) = smallest(*noisy, &steps_in);
+        let commands = [Command::Break("main:6".into()), Command::Go, Command::Step(How::In)];
+        assert_eq!(smallest.debugger, commands);
+        assert_eq!((smallest.threads.len(), smallest.faults.len()), (1, 0));
+        assert_eq!(smallest.program.lines().count(), 12, "{}", smallest.program);
+    }
 }

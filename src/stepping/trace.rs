@@ -105,7 +105,7 @@ fn commands(plan: &Plan, happened: Happened) -> String {
     told.collect::<Vec<_>>().join(", ")
 }
 
-/// All breakpoints in memory, and whose they are: `b1` is the first breakpoint, `s1` the first step.
+/// All breakpoints in memory, and whose: `b1` is the first breakpoint, `s1` the first step.
 fn patches(world: &World) -> String {
     let program = world.vm().program();
     let owner = |owner: &Owner| match owner {

@@ -1,4 +1,4 @@
-//! Explaining a run with a debugger: transition by transition in columns, and what the columns mean.
+//! Explaining a run with a debugger: transition by transition in columns, and what they mean.
 
 use std::fmt::Write as _;
 
@@ -42,9 +42,8 @@ fn row(line: &Line) -> String {
 }
 
 fn columns([nth, who, depth, place, line, what, memory, executed]: [&str; 8]) -> String {
-    format!(
-        "{nth:>4} {who:<8} {depth:>2}  {place:<9} {line:>4}  {what:<WHAT$}  {memory:<18} {executed:<18} "
-    )
+    let place = format!("{nth:>4} {who:<8} {depth:>2}  {place:<9} {line:>4}");
+    format!("{place}  {what:<WHAT$}  {memory:<18} {executed:<18} ")
 }
 
 /// What the columns mean, and, where this run has one, what a bypass is for.
