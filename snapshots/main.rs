@@ -4,5 +4,6 @@
 mod command;
 mod damage;
 mod layers;
+mod opcodes;
 mod roundtrips;
 mod tidy;

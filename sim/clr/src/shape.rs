@@ -64,6 +64,11 @@ pub(crate) const SHAPES: [(&str, u32, &[Operand]); 33] = [
     ("NOP", NOP, &[]),
 ];
 
+/// The names of all opcodes that are run here.
+pub fn runs() -> impl Iterator<Item = &'static str> {
+    SHAPES.iter().filter_map(|(_, opcode, _)| crate::table::name(*opcode))
+}
+
 /// Whether control never falls through this instruction.
 pub(crate) fn is_terminator(opcode: u32) -> bool {
     matches!(opcode, RET | RET_VOID | BR | THROW | RETHROW | LEAVE_FILTER | LEAVE_CATCH | CALL_TAIL)
