@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::judge::Violation;
 use super::plan::Plan;
+use super::recount::{Recount, recount};
 use super::world::{Mover, World};
 use crate::scenario::stepping::{Stepping, WriteFault};
 
@@ -34,6 +35,8 @@ pub struct Exploration {
     pub findings: u64,
     /// Whether every state was entered.
     pub complete: bool,
+    /// The same counted in another way, where that is not too much.
+    pub recount: Option<Recount>,
 }
 
 /// The first schedule that breaks a promise.
@@ -63,6 +66,7 @@ pub fn explore(
         depth: 0,
         findings: 0,
         complete: true,
+        recount: None,
     };
     let start = Box::new(World::new(plan));
     let mut known = States::default();
@@ -86,12 +90,13 @@ pub fn explore(
             open.push(next);
         }
     }
+    exploration.recount = recount(plan, faults).filter(|_| exploration.complete);
     let found = if exploration.findings > 0 { shortest(plan, faults, usize::MAX) } else { None };
     (exploration, found)
 }
 
 /// A state that has ways to go on.
-struct Open {
+pub(super) struct Open {
     world: Box<World>,
     ways: Vec<Way>,
     depth: u32,
@@ -105,9 +110,24 @@ struct Way {
 }
 
 impl Open {
-    fn new(world: Box<World>, depth: u32) -> Open {
+    pub(super) fn new(world: Box<World>, depth: u32) -> Open {
         let ways = world.movers().map(|mover| Way { mover, fault: None });
         Open { ways: ways.collect(), world, depth }
+    }
+
+    /// Whether there is no way left.
+    pub(super) fn is_done(&self) -> bool {
+        self.ways.is_empty()
+    }
+
+    /// Where the next way leads.
+    pub(super) fn next(&mut self, faults: bool) -> Option<Box<World>> {
+        let way = self.ways.pop()?;
+        let next = way.go(&self.world);
+        if faults {
+            self.ways.extend(way.failing(&self.world, &next));
+        }
+        Some(next)
     }
 }
 
@@ -122,11 +142,8 @@ fn advance(open: &mut Vec<Open>, faults: bool) -> Option<(Box<World>, u32)> {
         next.advance(way.mover);
         return Some((next, depth));
     }
-    let next = way.go(&last.world);
-    if faults {
-        last.ways.extend(way.failing(&last.world, &next));
-    }
-    Some((next, depth))
+    last.ways.push(way);
+    Some((last.next(faults)?, depth))
 }
 
 impl Way {
@@ -225,8 +242,14 @@ impl Found {
 impl Exploration {
     /// Whether everything was gone through, and nothing is wrong.
     #[must_use]
-    pub const fn is_clean(&self) -> bool {
-        self.complete && self.findings == 0
+    pub fn is_clean(&self) -> bool {
+        self.complete && self.findings == 0 && self.agrees()
+    }
+
+    /// Whether what was counted again comes to the same.
+    #[must_use]
+    pub fn agrees(&self) -> bool {
+        self.recount.is_none_or(|recount| recount.agrees(self.states))
     }
 }
 
@@ -235,9 +258,13 @@ impl fmt::Display for Exploration {
         let Exploration { scenario, states, transitions, ends, depth, findings, .. } = self;
         writeln!(f, "certificate of {scenario}")?;
         writeln!(f, "  gone through    {states} states by {transitions} transitions")?;
-        writeln!(f, "  schedules       of at most {depth} transitions, to {ends} ends")?;
+        let recount = self.recount.map_or(String::new(), |recount| recount.to_string());
+        writeln!(f, "  schedules       {recount}of at most {depth} transitions, to {ends} ends")?;
         if !self.complete {
             writeln!(f, "  INCOMPLETE")?;
+        }
+        if !self.agrees() {
+            writeln!(f, "  COUNTED OTHERWISE: {:?}", self.recount)?;
         }
         match findings {
             0 => writeln!(f, "  verdict         no promise was broken"),

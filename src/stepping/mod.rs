@@ -14,6 +14,7 @@
 //! | [`play`] | one run, by one schedule |
 //! | [`shrink`] | the smallest scenario that breaks the same promise |
 //! | [`explore`] | every schedule |
+//! | [`recount`] | a second opinion on how many there are |
 
 mod commands;
 pub mod explore;
@@ -21,6 +22,7 @@ pub mod judge;
 pub mod plan;
 pub mod play;
 mod process;
+pub mod recount;
 mod reference;
 pub mod shrink;
 pub mod told;
