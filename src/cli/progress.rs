@@ -16,6 +16,7 @@ use softdock::scenario::Attach;
 pub(crate) struct Progress {
     bar: ProgressBar,
     runs: AtomicU64,
+    transitions: AtomicU64,
     began: Instant,
     interrupted: Arc<AtomicBool>,
     /// How many findings of each scenario were told.
@@ -39,15 +40,32 @@ impl Progress {
         let style = ProgressStyle::with_template("{wide_bar} {percent}% {msg} {eta}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(200));
-        let (runs, told) = (AtomicU64::new(0), Mutex::default());
-        Ok(Progress { bar, runs, began: Instant::now(), interrupted, told })
+        let (runs, transitions, told) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::default());
+        Ok(Progress { bar, runs, transitions, began: Instant::now(), interrupted, told })
     }
 
     /// A piece is done; it took so many runs.
     pub(crate) fn did(&self, runs: u64) {
-        let runs = runs + self.runs.fetch_add(runs, Ordering::Relaxed);
+        self.runs.fetch_add(runs, Ordering::Relaxed);
         self.bar.inc(1);
-        self.bar.set_message(format!("{runs} attaches"));
+        self.bar.set_message(self.amount());
+    }
+
+    /// A piece about stepping is done; it took so many transitions.
+    pub(crate) fn stepped(&self, transitions: u64) {
+        self.transitions.fetch_add(transitions, Ordering::Relaxed);
+        self.bar.inc(1);
+        self.bar.set_message(self.amount());
+    }
+
+    /// What was done so far.
+    fn amount(&self) -> String {
+        let (runs, transitions) = (&self.runs, &self.transitions);
+        match (runs.load(Ordering::Relaxed), transitions.load(Ordering::Relaxed)) {
+            (runs, 0) => format!("{runs} attaches"),
+            (0, transitions) => format!("{transitions} transitions"),
+            (runs, transitions) => format!("{runs} attaches and {transitions} transitions"),
+        }
     }
 
     /// Saves a finding before anything else happens, makes it small, and tells of it above the bar.
@@ -83,10 +101,11 @@ impl Progress {
     /// Ends it, and says what it came to.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
-        let (runs, took) = (self.runs.load(Ordering::Relaxed), self.began.elapsed());
+        let (done, took) = (self.amount(), self.began.elapsed());
+        let runs = self.runs.load(Ordering::Relaxed) + self.transitions.load(Ordering::Relaxed);
         let rate = u128::from(runs) * 1_000 / took.as_millis().max(1);
         let cut = if self.goes_on() { "" } else { ", interrupted: what was done is kept" };
-        let message = format!("softdock: {runs} attaches in {took:.1?}, {rate} a second{cut}");
+        let message = format!("softdock: {done} in {took:.1?}, {rate} a second{cut}");
         super::output::message(&message);
     }
 }
