@@ -71,9 +71,37 @@ const SURVIVE: (&str, &str) = (
 "#,
 );
 
+/// Of a debugger at work.
+const STEPPING: &str = r#"// What this scenario shows, and why it is worth a file.
+Stepping(
+    about: "a breakpoint stops before its instruction, and a step goes on from there",
+    // Where it was seen, if it comes from the field.
+    // source: "dotnet/runtime#000000",
+
+    // Methods of CoreCLR's opcodes. EMIT puts something out; `hidden EMIT v0` has no line.
+    program: "
+        method main args 0 locals 1
+                DEBUG_METHOD_ENTER seq
+        seq:    DEBUG_SEQ_POINT
+                LDC_I4 v0, 7
+                EMIT v0
+                RET_VOID
+        end",
+
+    // Up to the first Go before anything runs, then at each stop. A number is a slot: the words of
+    // an instruction are counted.
+    debugger: [Break("main:6"), Go, Step(Over), Go],
+
+    // What must be told, a line for each stop, and what the program must put out.
+    expect: ["breakpoint 1, thread 1, main:6", "step 1 normal, thread 1, main:10"],
+    output: [7],
+)
+"#;
+
 /// The scenario to start from: the folder is the verdict.
 fn template(name: &str) -> String {
     let (about, rest) = match name.split('/').next() {
+        Some("stepping") => return STEPPING.into(),
         Some("attach") => ATTACH,
         Some("refuse") => REFUSE,
         _ => SURVIVE,
@@ -118,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_template_comes_out_as_it_says() {
+    fn every_template_of_an_attach_comes_out_as_it_says() {
         let path = std::env::temp_dir().join(format!("softdock-new-{}.ron", std::process::id()));
         for name in ["attach/x", "refuse/x", "survive/x", "x"] {
             std::fs::write(&path, template(name)).unwrap();
@@ -126,6 +154,16 @@ mod tests {
                 .and_then(|entry| entry.run(softdock::trace::Trace::off()));
             assert!(run.unwrap().is_clean(), "{name}");
         }
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn the_template_of_a_debugger_comes_out_as_it_says() {
+        let path = std::env::temp_dir().join(format!("softdock-step-{}.ron", std::process::id()));
+        std::fs::write(&path, template("stepping/x")).unwrap();
+        let entry = softdock::corpus::load(&path, "x").unwrap();
+        let (scenario, plan) = entry.plan().unwrap();
+        assert!(softdock::stepping::play::play(scenario, &plan, false).is_clean());
         std::fs::remove_file(&path).unwrap();
     }
 
