@@ -51,8 +51,14 @@ impl Plan {
         let threads = scenario.threads.iter().map(method).collect::<Result<Vec<_>, _>>()?;
         let mut again = Vec::new();
         for (thread, name) in &scenario.again {
+            if !(1..=scenario.threads.len() as u64).contains(thread) {
+                let count = scenario.threads.len();
+                let message = format!("there is no thread {thread}, expected 1 to {count}");
+                return Err(Unplannable::Text("again".into(), message));
+            }
             again.push((*thread, method(name)?));
         }
+        check_choices(scenario)?;
         let late = scenario.late.iter().map(method).collect::<Result<_, _>>()?;
         let mut bodies = Vec::new();
         for (first, other) in &scenario.bodies {
@@ -62,6 +68,25 @@ impl Plan {
         let (commands, faults) = (scenario.debugger.clone(), scenario.faults.clone());
         let program = Arc::new(program);
         Ok(Plan { program, threads, again, late, bodies, commands, faults })
+    }
+}
+
+/// Whether some [`Command::Either`] has as many commands as are chosen from.
+fn check_choices(scenario: &Stepping) -> Result<(), Unplannable> {
+    let commands = scenario.debugger.iter().map(|command| match command {
+        Command::Either(commands) => commands.len(),
+        _ => 0,
+    });
+    let longest = commands.max().unwrap_or(0);
+    match scenario.choices.iter().find(|choice| **choice >= longest) {
+        None => Ok(()),
+        Some(choice) => {
+            let message = match longest {
+                0 => "there is no `Either` to choose from".into(),
+                _ => format!("there is no choice {choice}, expected less than {longest}"),
+            };
+            Err(Unplannable::Text("choices".into(), message))
+        }
     }
 }
 
