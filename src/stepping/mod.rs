@@ -9,6 +9,7 @@
 //! | [`world`] | who can move, and what a move does |
 //! | `commands` | what the debugger does at a stop |
 //! | [`judge`] | what must hold at every moment |
+//! | `ledger` | what was asked for, to compare the engine's own lists with |
 //! | `reference` | where a step must end, told by activations |
 //! | [`play`] | one run, by one schedule |
 //! | [`explore`] | every schedule |
@@ -16,6 +17,7 @@
 mod commands;
 pub mod explore;
 pub mod judge;
+mod ledger;
 pub mod plan;
 pub mod play;
 mod process;

@@ -8,8 +8,10 @@ use softdock_process::Address;
 use softdock_stepping::{BreakpointId, Bytecode, Debugger, Event, Reason, StepperId, ThreadId};
 
 use super::judge::{
-    Arrival, Violation, breakpoints_at, check_code, comes_to_its_end, does_the_same,
+    Arrival, Violation, breakpoints_at, check_code, comes_to_its_end, does_the_same, is_own_break,
+    is_pristine,
 };
+use super::ledger::Ledger;
 use super::plan::Plan;
 use super::process::Process;
 use super::reference::{Element, Reference};
@@ -79,10 +81,11 @@ pub struct World {
     pub(super) breakpoints: Vec<BreakpointId>,
     pub(super) steps: Vec<StepperId>,
     pub(super) references: Vec<Reference>,
+    pub(super) ledger: Ledger,
     arrivals: Vec<Arrival>,
     /// What was told.
     pub(super) told: Vec<Told>,
-    broken: Vec<Violation>,
+    pub(super) broken: Vec<Violation>,
     /// The fingerprint of memory when it was last looked at.
     looked_at: u128,
     /// Whether a write has gone wrong that the scenario does not say.
@@ -109,6 +112,7 @@ impl World {
             breakpoints: Vec::new(),
             steps: Vec::new(),
             references: Vec::new(),
+            ledger: Ledger::default(),
             arrivals: Vec::new(),
             told: Vec::new(),
             broken: Vec::new(),
@@ -186,7 +190,8 @@ impl World {
     pub fn fingerprint(&self) -> u128 {
         let rest =
             (&self.debugger, &self.waits, self.stopped, self.pause, self.next_command, &self.told);
-        let ghosts = (&self.steps, &self.breakpoints, &self.arrivals, self.references.len());
+        let ghosts =
+            (&self.steps, &self.breakpoints, &self.arrivals, self.references.len(), &self.ledger);
         let rest = (rest, self.process.rest(), &self.respawned, self.has_failed);
         self.process.vm.state_hash() ^ super::explore::hash(&(rest, ghosts)).rotate_left(17)
     }
@@ -197,11 +202,17 @@ impl World {
             Mover::Debugger(choice) => self.debug(choice),
             Mover::Thread(thread) => self.run(thread),
         }
-        if self.process.vm.memory().fingerprint() != self.looked_at
-            || self.debugger.sites().is_empty()
-        {
-            self.looked_at = self.process.vm.memory().fingerprint();
+        self.broken.extend(self.process.torn.take().map(Violation::Torn));
+        let is_alone = matches!(
+            self.happened,
+            Happened::Executed(Step { entered: None, .. }, _) | Happened::Hit(_)
+        );
+        let fingerprint = self.process.vm.memory().fingerprint();
+        // The engine was called, or should not have to be.
+        if !is_alone || fingerprint != self.looked_at {
+            self.looked_at = fingerprint;
             self.broken.extend(check_code(&self.process.vm, &self.debugger));
+            self.check_wishes();
         }
     }
 }
@@ -324,8 +335,18 @@ impl World {
 
     fn judge_scan(&mut self, thread: u64, events: &[Event]) {
         let Some(nth) = self.arrival(thread) else { return };
-        let here = breakpoints_at(&self.debugger, self.arrivals[nth].at);
+        let at = self.arrivals[nth].at;
+        let here = breakpoints_at(&self.debugger, at);
+        let is_told = events.iter().any(|event| matches!(event, Event::Break { .. }));
+        if is_told != is_own_break(&self.process.vm, at) && !self.is_detached {
+            self.broken.push(Violation::OwnBreak(at));
+        }
         for event in events {
+            let (Event::Breakpoint { at, .. } | Event::Break { at, .. } | Event::Step { at, .. }) =
+                event;
+            if *at != self.arrivals[nth].at {
+                self.broken.push(Violation::Elsewhere(thread));
+            }
             if let Event::Breakpoint { id, .. } = event {
                 let told = &mut self.arrivals[nth].told;
                 if told.contains(id) {
@@ -370,10 +391,18 @@ impl World {
         let is_under = self.debugger.sites().iter().any(|site| site.at == at);
         self.happened = Happened::Executed(*step, is_under);
         let arrival = self.arrival(thread).map(|nth| self.arrivals.remove(nth));
-        if arrival.is_none_or(|arrival| arrival.at != at) {
-            let passed = breakpoints_at(&self.debugger, at);
-            self.broken.extend(passed.into_iter().map(Violation::Lost));
+        // Who came after the thread had met a breakpoint there is not owed anything.
+        let arrival = arrival.filter(|arrival| arrival.at == at);
+        let is_owed = |id: &BreakpointId| {
+            let known = arrival.as_ref();
+            known.is_none_or(|known| known.owed.contains(id) && !known.told.contains(id))
+        };
+        let passed = breakpoints_at(&self.debugger, at).into_iter().filter(is_owed);
+        self.broken.extend(passed.map(Violation::Lost));
+        if !is_pristine(&self.process.vm, step) {
+            self.broken.push(Violation::Otherwise(thread));
         }
+        self.broken.extend(self.ledger.executed(&self.process.vm, step));
         if let Some(twin) = &mut self.twin
             && !does_the_same(twin, step)
         {
@@ -400,6 +429,7 @@ impl World {
         let Some(method) = leaf.and_then(|leaf| self.process.load(leaf.method)) else { return };
         if !self.is_detached {
             let failed = self.debugger.method_loaded(&mut self.process, method);
+            failed.iter().for_each(|(id, _)| self.ledger.unbound(*id));
             self.told.extend(failed.into_iter().map(|(id, why)| Told::Unbound(id, why)));
         }
     }
@@ -414,6 +444,8 @@ impl World {
 
     fn evaluated(&mut self, thread: u64, result: Result<Option<i32>, i32>) {
         self.debugger.evaluation_ends(&mut self.process, ThreadId(thread));
+        let (ledger, vm) = (&mut self.ledger, &self.process.vm);
+        self.broken.extend(ledger.evaluated(vm, thread, self.is_detached));
         let depth = self.process.vm.evaluations(thread);
         self.references.retain(|known| known.thread != thread || known.depth <= depth);
         self.waits.push((thread, Wait::Resume));
@@ -426,6 +458,7 @@ impl World {
         self.happened = Happened::Other("ends");
         self.debugger.thread_ended(&mut self.process, ThreadId(thread));
         self.references.retain(|known| known.thread != thread);
+        self.ledger.ended(thread);
         self.arrivals.retain(|arrival| arrival.thread != thread);
         let orphans = self.debugger.steps().filter(|(_, owner)| owner.0 == thread);
         self.broken.extend(orphans.map(|(id, _)| Violation::Orphan(id)));

@@ -213,6 +213,12 @@ impl Vm {
         self.method_enter = on;
     }
 
+    /// Whether they do.
+    #[must_use]
+    pub const fn method_enter(&self) -> bool {
+        self.method_enter
+    }
+
     fn index(&self, thread: u64) -> Option<usize> {
         let index = usize::try_from(thread.checked_sub(1)?).ok()?;
         (index < self.threads.len()).then_some(index)
