@@ -30,7 +30,7 @@ use softdock::scenario::Mistake;
 use softdock::shrink::shrink;
 use softdock::sweep::{Job, Sweep, Watcher};
 use softdock::trace::Trace;
-use softdock_attach::mutant;
+use softdock_process::mutant;
 
 /// What a scenario says of the mutant that is on.
 enum Seen {

@@ -1,5 +1,5 @@
-//! The switch: which mutant is on. It becomes a module of the engine in the copy that
-//! `softdock-mutants build` makes; the engine's own source has no such thing.
+//! The switch: which mutant is on. In the copy that `softdock-mutants build` makes, it becomes a
+//! module of the crate that all the others use; the sources themselves have no such thing.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -51,7 +51,7 @@ impl World {
     /// Carries out a command. Whether the process runs again with it.
     fn goes_on(&mut self, thread: u64, command: &Command) -> bool {
         if let Err(refused) = self.obey(thread, command) {
-            self.told.push(Told::Refused(self.next_command - 1, refused));
+            self.refused(thread, command, refused);
         }
         matches!(command, Command::Go | Command::Pause(_))
     }
@@ -66,10 +66,12 @@ impl World {
                     place(&self.plan.program, text).map_err(|_| Refused::Unknown)?;
                 let id = self.debugger.set_breakpoint(target, method, place)?;
                 self.breakpoints.push(id);
+                self.ledger.set(id, method, place);
             }
             Command::Delete(nth) => {
                 let id = nth.checked_sub(1).and_then(|nth| self.breakpoints.get(nth as usize));
                 let id = *id.ok_or(Refused::Unknown)?;
+                self.ledger.removed(id);
                 self.debugger.remove_breakpoint(target, id)?;
             }
             Command::Step(how) => self.begin(thread, 0, *how, None)?,
@@ -93,6 +95,7 @@ impl World {
             Command::Detach => {
                 self.is_detached = true;
                 self.references.clear();
+                self.ledger.detached();
                 self.debugger.detach(target)?;
             }
         }
@@ -147,7 +150,9 @@ impl World {
             return Err(Refused::NotAnInstruction(ip));
         }
         self.twin = None;
-        self.process.vm.set_context(thread, Context { ip, ..context });
+        let to = Context { ip, ..context };
+        self.process.vm.set_context(thread, to);
+        self.ledger.moved(&self.process.vm, thread, to);
         Ok(())
     }
 
@@ -155,7 +160,9 @@ impl World {
         let frame = self.process.vm.frames(thread).get(nth).copied().ok_or(Refused::NoFrame)?;
         self.context(thread)?;
         self.twin = None;
-        self.process.vm.set_context(thread, Context { ip: frame.ip, frame: frame.address });
+        let to = Context { ip: frame.ip, frame: frame.address };
+        self.process.vm.set_context(thread, to);
+        self.ledger.moved(&self.process.vm, thread, to);
         Ok(())
     }
 
@@ -169,6 +176,7 @@ impl World {
         let target = &mut self.process;
         let stuck = self.debugger.resume(target, ThreadId(thread));
         self.told.extend(stuck.into_iter().map(Told::Event));
+        self.ledger.interrupted(&self.process.vm, thread);
         let target = &mut self.process;
         self.debugger.evaluation_begins(target, ThreadId(thread));
         self.process.vm.evaluate(thread, method, arguments);

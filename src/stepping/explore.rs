@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::judge::Violation;
 use super::plan::Plan;
-use super::recount::{Recount, recount};
+use super::recount::{self, Recount, recount};
 use super::world::{Mover, World};
 use crate::scenario::stepping::{Stepping, WriteFault};
 
@@ -90,7 +90,9 @@ pub fn explore(
             open.push(next);
         }
     }
-    exploration.recount = recount(plan, faults).filter(|_| exploration.complete);
+    if exploration.complete && exploration.states <= recount::STATES_MAX {
+        exploration.recount = Some(recount(plan, faults));
+    }
     let found = if exploration.findings > 0 { shortest(plan, faults, usize::MAX) } else { None };
     (exploration, found)
 }

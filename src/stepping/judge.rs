@@ -8,6 +8,8 @@ use softdock_memory::Unmapped;
 use softdock_process::Address;
 use softdock_stepping::{BREAKPOINT, BreakpointId, Bytecode, Debugger, Owner, StepperId};
 
+use super::ledger::View;
+
 /// A promise that was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Violation {
@@ -21,6 +23,8 @@ pub enum Violation {
     Removed(BreakpointId),
     /// A thread has executed the instruction at a breakpoint, or gone past it, and nobody was told.
     Lost(BreakpointId),
+    /// A breakpoint of the program's own was met and not told, or told and not met.
+    OwnBreak(Address),
     /// A breakpoint is told twice for one arrival.
     Twice(BreakpointId),
     /// A step is told of that has ended, or to another thread.
@@ -29,7 +33,7 @@ pub enum Violation {
     TooEarly(StepperId),
     /// A thread has executed what its step must end at.
     TooLate(StepperId),
-    /// A step is left of a thread that has ended.
+    /// A step is left of a thread, or of an evaluation, that has ended.
     Orphan(StepperId),
     /// A bypass is left where an instruction is fetched.
     StaleBypass(u64),
@@ -37,6 +41,24 @@ pub enum Violation {
     NoProgress(u64),
     /// The program does something else than without a debugger.
     Otherwise(u64),
+    /// A breakpoint is not set where it was asked for.
+    Unbound(BreakpointId),
+    /// A breakpoint is in memory that nobody wants there.
+    LeftOver(Address),
+    /// Who reads memory through the engine sees something else than the program.
+    View(Address),
+    /// A word was written in parts: a thread can fetch what never was there.
+    Torn(Address),
+    /// Methods tell that they are entered, and no step wants to know.
+    MethodEnter,
+    /// A thread is said to be where it is not, or goes on elsewhere than where it was moved to.
+    Elsewhere(u64),
+    /// An evaluation has changed what the thread it interrupted will execute.
+    Interrupted(u64),
+    /// Whoever debugs has nothing more to do, and the process, or one of its threads, cannot run.
+    StandsStill,
+    /// A command, by its number, was refused for no reason.
+    Refused(usize),
 }
 
 impl fmt::Display for Violation {
@@ -49,16 +71,32 @@ impl fmt::Display for Violation {
             Violation::Lost(id) => {
                 write!(f, "nobody was told of an arrival at breakpoint {}", id.0)
             }
+            Violation::OwnBreak(at) => {
+                write!(f, "the program's own breakpoint at {at} is told wrong")
+            }
             Violation::Twice(id) => write!(f, "breakpoint {} is told twice", id.0),
             Violation::ForeignStep(id) => write!(f, "step {} is told of somebody else", id.0),
             Violation::TooEarly(id) => write!(f, "step {} has ended too early", id.0),
             Violation::TooLate(id) => write!(f, "step {} has gone past its end", id.0),
-            Violation::Orphan(id) => write!(f, "step {} outlives its thread", id.0),
+            Violation::Orphan(id) => write!(f, "step {} outlives what it was a step of", id.0),
             Violation::StaleBypass(thread) => write!(f, "thread {thread} fetches with a bypass"),
             Violation::NoProgress(thread) => write!(f, "thread {thread} meets the same again"),
             Violation::Otherwise(thread) => {
                 write!(f, "thread {thread} does something else than without a debugger")
             }
+            Violation::Unbound(id) => write!(f, "breakpoint {} is not where it must be", id.0),
+            Violation::LeftOver(at) => write!(f, "nobody wants the breakpoint at {at}"),
+            Violation::View(at) => write!(f, "the word at {at} is told wrong"),
+            Violation::Torn(at) => write!(f, "the word at {at} is written in parts"),
+            Violation::MethodEnter => f.write_str("methods tell that they are entered for nobody"),
+            Violation::Elsewhere(thread) => write!(f, "thread {thread} is not where it must be"),
+            Violation::Interrupted(thread) => {
+                write!(f, "thread {thread} is not as it was before it evaluated something")
+            }
+            Violation::StandsStill => {
+                f.write_str("nobody lets the process, or a thread, run again")
+            }
+            Violation::Refused(nth) => write!(f, "command {} is refused for no reason", nth + 1),
         }
     }
 }
@@ -103,6 +141,9 @@ pub(super) fn check_code(vm: &Vm, debugger: &Debugger<Bytecode>) -> Option<Viola
         return (vm.memory().fingerprint() != 0).then_some(Violation::NotRestored);
     }
     let program = vm.program();
+    if let Some(site) = sites.iter().find(|site| program.place(site.at).is_none()) {
+        return Some(Violation::Code(site.at));
+    }
     for (nth, method) in program.methods().iter().enumerate() {
         for (slot, word) in (0..).zip(method.slots()) {
             let at = program.address(nth, slot);
@@ -113,6 +154,9 @@ pub(super) fn check_code(vm: &Vm, debugger: &Debugger<Bytecode>) -> Option<Viola
                 None if now == Ok(*word) => {}
                 Some(site) if site.is_own && now == Ok(*word) && *word == BREAKPOINT => {}
                 Some(site) if site.original != *word => return Some(Violation::Original(at)),
+                Some(_) if debugger.word(&mut View(vm), at) != Ok(*word) => {
+                    return Some(Violation::View(at));
+                }
                 Some(_) if now == Ok(BREAKPOINT) && is_start => {}
                 _ => return Some(Violation::Code(at)),
             }
@@ -123,6 +167,23 @@ pub(super) fn check_code(vm: &Vm, debugger: &Debugger<Bytecode>) -> Option<Viola
 
 fn word_at(vm: &Vm, at: Address) -> Result<u32, Unmapped> {
     vm.memory().peek_u32(at)
+}
+
+/// Whether the program itself has a breakpoint there.
+pub(super) fn is_own_break(vm: &Vm, at: Address) -> bool {
+    let place = vm.program().place(at);
+    let known = place.and_then(|(nth, slot)| vm.program().methods()[nth].instruction(slot));
+    known.is_some_and(|instruction| instruction.opcode == opcode::BREAKPOINT)
+}
+
+/// Whether this is the program's own instruction: a breakpoint of its own does nothing.
+pub(super) fn is_pristine(vm: &Vm, step: &Step) -> bool {
+    let instruction = vm.program().methods()[step.method].instruction(step.slot);
+    let wanted = instruction.map(|instruction| match instruction.opcode {
+        opcode::BREAKPOINT => opcode::NOP,
+        other => other,
+    });
+    wanted == Some(step.opcode)
 }
 
 /// Lets the twin do what the thread has done. Whether that is the same.

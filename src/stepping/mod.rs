@@ -9,6 +9,7 @@
 //! | [`world`] | who can move, and what a move does |
 //! | `commands` | what the debugger does at a stop |
 //! | [`judge`] | what must hold at every moment |
+//! | `ledger` | what was asked for, to compare the engine's own lists with |
 //! | `reference` | where a step must end, told by activations |
 //! | [`trace`] | what one transition looked like |
 //! | [`play`] | one run, by one schedule |
@@ -19,6 +20,7 @@
 mod commands;
 pub mod explore;
 pub mod judge;
+mod ledger;
 pub mod plan;
 pub mod play;
 mod process;

@@ -19,6 +19,8 @@ pub(super) struct Process {
     loaded: Vec<usize>,
     /// Writes to the bytecode so far.
     pub(super) writes: u32,
+    /// A slot that was written in parts.
+    pub(super) torn: Option<Address>,
     /// What will go wrong with one of them.
     pub(super) faults: Vec<WriteFault>,
 }
@@ -30,6 +32,7 @@ impl Process {
             plan: Arc::clone(plan),
             loaded: Vec::new(),
             writes: 0,
+            torn: None,
             faults: plan.faults.clone(),
         }
     }
@@ -95,6 +98,9 @@ impl ProcessMemory for Process {
     fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
         let failed = |len| Err(MemoryError::untouched(ErrorKind::Denied, at, len));
         let fault = self.next_fault();
+        if from.len() != 4 || !at.get().is_multiple_of(4) {
+            self.torn = Some(at);
+        }
         let memory = self.vm.memory_mut();
         match fault {
             None => memory.write(at, from),

@@ -13,7 +13,7 @@ use super::plan::Plan;
 use super::world::World;
 
 /// Larger explorations are not counted again: it takes as long as they did.
-const STATES_MAX: usize = 100_000;
+pub(super) const STATES_MAX: u64 = 100_000;
 
 /// More schedules are not gone through one by one.
 const SCHEDULES_MAX: u64 = 2_000;
@@ -49,13 +49,13 @@ impl fmt::Display for Recount {
     }
 }
 
-/// Counts everything again; `None` where there is too much of it.
+/// Counts everything again.
 #[must_use]
-pub fn recount(plan: &Arc<Plan>, faults: bool) -> Option<Recount> {
-    let (states, schedules) = add_up(plan, faults)?;
+pub fn recount(plan: &Arc<Plan>, faults: bool) -> Recount {
+    let (states, schedules) = add_up(plan, faults);
     let few = schedules.is_some_and(|schedules| schedules <= u128::from(SCHEDULES_MAX));
     let one_by_one = few.then(|| one_by_one(plan, faults));
-    Some(Recount { states: states as u64, schedules, one_by_one })
+    Recount { states, schedules, one_by_one }
 }
 
 /// A state whose schedules are being added up.
@@ -75,7 +75,7 @@ impl Sum {
 }
 
 /// How many states there are, and schedules.
-fn add_up(plan: &Arc<Plan>, faults: bool) -> Option<(usize, Option<u128>)> {
+fn add_up(plan: &Arc<Plan>, faults: bool) -> (u64, Option<u128>) {
     // Nothing is known of a state yet whose schedules are being added up.
     let mut known: BTreeMap<u128, Option<u128>> = BTreeMap::new();
     let mut sums = vec![Sum::new(Box::new(World::new(plan)))];
@@ -83,10 +83,11 @@ fn add_up(plan: &Arc<Plan>, faults: bool) -> Option<(usize, Option<u128>)> {
     known.insert(sums[0].hash, None);
     while let Some(last) = sums.last_mut() {
         let Some(next) = last.open.next(faults) else {
-            let Sum { hash, schedules, .. } = sums.pop()?;
+            let Some(Sum { hash, schedules, .. }) = sums.pop() else { break };
             known.insert(hash, Some(schedules));
-            let Some(before) = sums.last_mut() else { break };
-            before.schedules = before.schedules.saturating_add(schedules);
+            if let Some(before) = sums.last_mut() {
+                before.schedules = before.schedules.saturating_add(schedules);
+            }
             continue;
         };
         if !next.broken().is_empty() {
@@ -97,7 +98,6 @@ fn add_up(plan: &Arc<Plan>, faults: bool) -> Option<(usize, Option<u128>)> {
         match known.get(&next.hash) {
             Some(Some(counted)) => last.schedules = last.schedules.saturating_add(*counted),
             Some(None) => is_endless = true,
-            None if known.len() == STATES_MAX => return None,
             None => {
                 known.insert(next.hash, None);
                 sums.push(next);
@@ -105,7 +105,7 @@ fn add_up(plan: &Arc<Plan>, faults: bool) -> Option<(usize, Option<u128>)> {
         }
     }
     let schedules = known.get(&World::new(plan).fingerprint()).copied().flatten();
-    Some((known.len(), schedules.filter(|_| !is_endless)))
+    (known.len() as u64, schedules.filter(|_| !is_endless))
 }
 
 /// Every schedule, each on its own.

@@ -85,6 +85,11 @@ impl Reference {
         })
     }
 
+    /// Whether it can go into a method that is called.
+    pub(super) fn may_go_in(&self) -> bool {
+        self.mode == Mode::In
+    }
+
     /// Whether the step must end right before this.
     pub(super) fn ends_at(&self, at: &Element) -> bool {
         let is_passed_by = at.cleans_up.is_some_and(|clause| !self.clauses.contains(&clause));

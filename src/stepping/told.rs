@@ -77,7 +77,7 @@ fn event(program: &Program, event: &Event) -> String {
 fn refusal(program: &Program, refused: Refused) -> String {
     let named = |at| named(program, at);
     match refused {
-        Refused::NotAnInstruction(at) => format!("no instruction starts at {}", named(at)),
+        Refused::NotAnInstruction(_) => "no instruction starts there".into(),
         Refused::Undecodable(at, _) => format!("{} cannot be decoded", named(at)),
         Refused::Patch(at, error) => format!("{} cannot be patched: {error:?}", named(at)),
         Refused::NoFrame => "the thread has no such frame, or is not at a breakpoint".into(),

@@ -9,8 +9,9 @@ use softdock_stepping::{BreakpointId, Bytecode, Debugger, Event, Reason, Stepper
 
 use super::judge::{
     Arrival, Violation, breakpoints_at, check_code, comes_to_its_end, crashes, does_the_same,
-    is_torn,
+    is_own_break, is_pristine, is_torn,
 };
+use super::ledger::Ledger;
 use super::plan::Plan;
 use super::process::Process;
 use super::reference::{Element, Reference};
@@ -80,10 +81,11 @@ pub struct World {
     pub(super) breakpoints: Shared<Vec<BreakpointId>>,
     pub(super) steps: Shared<Vec<StepperId>>,
     pub(super) references: Vec<Reference>,
+    pub(super) ledger: Ledger,
     arrivals: Shared<Vec<Arrival>>,
     /// What was told.
     pub(super) told: Shared<Vec<Told>>,
-    broken: Vec<Violation>,
+    pub(super) broken: Vec<Violation>,
     /// The fingerprint of memory when it was last looked at.
     looked_at: u128,
     /// Whether the program is damaged for good: nothing moves any more.
@@ -112,6 +114,7 @@ impl World {
             breakpoints: Shared::default(),
             steps: Shared::default(),
             references: Vec::new(),
+            ledger: Ledger::default(),
             arrivals: Shared::default(),
             told: Shared::default(),
             broken: Vec::new(),
@@ -189,7 +192,7 @@ impl World {
         let rest = (&self.debugger, &self.waits, self.stopped, self.pause, self.next_command);
         let steps: Vec<_> =
             self.references.iter().map(|it| it.nameless(&self.process.vm)).collect();
-        let ghosts = (&self.steps, &self.breakpoints, &self.arrivals, steps);
+        let ghosts = (&self.steps, &self.breakpoints, &self.arrivals, steps, &self.ledger);
         let rest = (rest, self.process.rest(), &self.respawned, self.has_failed);
         self.process.vm.state_hash() ^ Digest::of(&(rest, ghosts)).rotate_left(17)
     }
@@ -200,13 +203,19 @@ impl World {
             Mover::Debugger(choice) => self.debug(choice),
             Mover::Thread(thread) => self.run(thread),
         }
-        if self.process.vm.memory().fingerprint() != self.looked_at
-            || self.debugger.sites().is_empty()
-        {
-            self.looked_at = self.process.vm.memory().fingerprint();
-            match is_torn(&self.process.vm, &self.debugger) {
-                true => self.is_torn = true,
-                false => self.broken.extend(check_code(&self.process.vm, &self.debugger)),
+        self.broken.extend(self.process.torn.take().map(Violation::Torn));
+        let is_alone = matches!(
+            self.happened,
+            Happened::Executed(Step { entered: None, .. }, _) | Happened::Hit(_)
+        );
+        let fingerprint = self.process.vm.memory().fingerprint();
+        // The engine was called, or should not have to be.
+        if !is_alone || fingerprint != self.looked_at {
+            self.looked_at = fingerprint;
+            self.is_torn |= is_torn(&self.process.vm, &self.debugger);
+            if !self.is_torn {
+                self.broken.extend(check_code(&self.process.vm, &self.debugger));
+                self.check_wishes();
             }
         }
     }
@@ -332,8 +341,18 @@ impl World {
 
     fn judge_scan(&mut self, thread: u64, events: &[Event]) {
         let Some(nth) = self.arrival(thread) else { return };
-        let here = breakpoints_at(&self.debugger, self.arrivals[nth].at);
+        let at = self.arrivals[nth].at;
+        let here = breakpoints_at(&self.debugger, at);
+        let is_told = events.iter().any(|event| matches!(event, Event::Break { .. }));
+        if is_told != is_own_break(&self.process.vm, at) && !self.is_detached {
+            self.broken.push(Violation::OwnBreak(at));
+        }
         for event in events {
+            let (Event::Breakpoint { at, .. } | Event::Break { at, .. } | Event::Step { at, .. }) =
+                event;
+            if *at != self.arrivals[nth].at {
+                self.broken.push(Violation::Elsewhere(thread));
+            }
             if let Event::Breakpoint { id, .. } = event {
                 let told = &mut self.arrivals[nth].told;
                 if told.contains(id) {
@@ -378,10 +397,18 @@ impl World {
         let is_under = self.debugger.sites().iter().any(|site| site.at == at);
         self.happened = Happened::Executed(*step, is_under);
         let arrival = self.arrival(thread).map(|nth| self.arrivals.remove(nth));
-        if arrival.is_none_or(|arrival| arrival.at != at) {
-            let passed = breakpoints_at(&self.debugger, at);
-            self.broken.extend(passed.into_iter().map(Violation::Lost));
+        // Who came after the thread had met a breakpoint there is not owed anything.
+        let arrival = arrival.filter(|arrival| arrival.at == at);
+        let is_owed = |id: &BreakpointId| {
+            let known = arrival.as_ref();
+            known.is_none_or(|known| known.owed.contains(id) && !known.told.contains(id))
+        };
+        let passed = breakpoints_at(&self.debugger, at).into_iter().filter(is_owed);
+        self.broken.extend(passed.map(Violation::Lost));
+        if !is_pristine(&self.process.vm, step) {
+            self.broken.push(Violation::Otherwise(thread));
         }
+        self.broken.extend(self.ledger.executed(&self.process.vm, step));
         if let Some(twin) = &mut self.twin
             && !does_the_same(twin, step)
         {
@@ -408,6 +435,7 @@ impl World {
         let Some(method) = leaf.and_then(|leaf| self.process.load(leaf.method)) else { return };
         if !self.is_detached {
             let failed = self.debugger.method_loaded(&mut self.process, method);
+            failed.iter().for_each(|(id, _)| self.ledger.unbound(*id));
             self.told.extend(failed.into_iter().map(|(id, why)| Told::Unbound(id, why)));
         }
     }
@@ -422,6 +450,8 @@ impl World {
 
     fn evaluated(&mut self, thread: u64, result: Result<Option<i32>, i32>) {
         self.debugger.evaluation_ends(&mut self.process, ThreadId(thread));
+        let (ledger, vm) = (&mut self.ledger, &self.process.vm);
+        self.broken.extend(ledger.evaluated(vm, thread, self.is_detached));
         let depth = self.process.vm.evaluations(thread);
         self.references.retain(|known| known.thread != thread || known.depth <= depth);
         self.waits.push((thread, Wait::Resume));
@@ -434,6 +464,7 @@ impl World {
         self.happened = Happened::Other("ends");
         self.debugger.thread_ended(&mut self.process, ThreadId(thread));
         self.references.retain(|known| known.thread != thread);
+        self.ledger.ended(thread);
         self.arrivals.retain(|arrival| arrival.thread != thread);
         let orphans = self.debugger.steps().filter(|(_, owner)| owner.0 == thread);
         self.broken.extend(orphans.map(|(id, _)| Violation::Orphan(id)));

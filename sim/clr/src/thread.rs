@@ -135,8 +135,9 @@ pub(crate) struct Thread {
     pub(crate) frames: Vec<Activation>,
     /// The variables of all method frames, end to end.
     pub(crate) values: Vec<i32>,
-    /// The index of each evaluation's bottom frame, outermost first.
-    pub(crate) evaluations: Vec<u32>,
+    /// The index of each evaluation's bottom frame, outermost first, and where a debugger wanted
+    /// what it has interrupted to go on.
+    pub(crate) evaluations: Vec<(u32, Option<Context>)>,
     /// The exceptions under way, newest last.
     pub(crate) dispatches: Vec<Dispatch>,
 }
@@ -192,7 +193,12 @@ impl Thread {
 
     /// The index of the bottom frame of the innermost evaluation, else of the thread.
     pub(crate) fn bottom(&self) -> usize {
-        self.evaluations.last().map_or(0, |bottom| *bottom as usize)
+        self.evaluations.last().map_or(0, |(bottom, _)| *bottom as usize)
+    }
+
+    /// Whether an evaluation started with the frame with this index.
+    pub(crate) fn is_bottom(&self, index: usize) -> bool {
+        self.evaluations.iter().any(|(bottom, _)| *bottom as usize == index)
     }
 
     /// Pops all frames from this index on, with their variables and the exceptions that wait for

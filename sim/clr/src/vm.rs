@@ -213,6 +213,12 @@ impl Vm {
         self.method_enter = on;
     }
 
+    /// Whether they do.
+    #[must_use]
+    pub const fn method_enter(&self) -> bool {
+        self.method_enter
+    }
+
     fn index(&self, thread: u64) -> Option<usize> {
         let index = usize::try_from(thread.checked_sub(1)?).ok()?;
         (index < self.threads.len()).then_some(index)
@@ -250,10 +256,11 @@ impl Vm {
 
     fn finish(&mut self, index: usize, result: Result<Option<i32>, i32>) -> Did {
         let thread = &mut *self.threads[index];
-        if thread.evaluations.pop().is_none() {
+        let Some((_, moved_to)) = thread.evaluations.pop() else {
             thread.end();
             return Did::Ended { unhandled: result.err() };
-        }
+        };
+        thread.moved_to = moved_to;
         (thread.phase, thread.next) = (Phase::Hit, Next::Fetch);
         Did::Evaluated(result)
     }
@@ -359,7 +366,7 @@ impl Vm {
         if !fits || thread.frames.len() >= FRAMES_MAX {
             return false;
         }
-        thread.evaluations.push(thread.frames.len() as u32);
+        thread.evaluations.push((thread.frames.len() as u32, thread.moved_to.take()));
         (thread.phase, thread.next) = (Phase::Ready, Next::Fetch);
         self.enter(index, method as u32, args, 0);
         true
@@ -386,7 +393,7 @@ impl Vm {
             ip: self.program.address(frame.method as usize, frame.ip),
             is_calling: thread.is_calling(index),
             cleans_up: thread.cleans_up(index),
-            is_bottom_of_evaluation: thread.evaluations.contains(&(index as u32)),
+            is_bottom_of_evaluation: thread.is_bottom(index),
         })
     }
 

@@ -220,6 +220,23 @@ fn a_move_cannot_leave_an_evaluation() {
 }
 
 #[test]
+fn an_evaluation_has_a_context_of_its_own() {
+    let mut vm = started(&(line() + &recursion()));
+    patch(&mut vm, 0, 6);
+    let branch = patch(&mut vm, 1, 3);
+    let outer = hit(&mut vm, 0, 6);
+    let moved = Context { ip: at(&vm, 0, 10), ..outer };
+    assert!(vm.set_context(1, moved));
+    assert!(vm.evaluate(1, 1, &[0]));
+    let inner = hit(&mut vm, 1, 3);
+    assert_eq!(inner.ip, at(&vm, 1, 3), "not where the interrupted one will go on");
+    vm.set_bypass(1, Some((inner.ip, branch)));
+    vm.resume(1, inner);
+    assert_eq!(run(&mut vm, 1), Did::Evaluated(Ok(Some(0))));
+    assert_eq!(vm.context(1), Some(moved));
+}
+
+#[test]
 fn variables_are_read_and_written_where_they_lie() {
     let mut vm = started(&line());
     let original = patch(&mut vm, 0, 6);

@@ -1,18 +1,22 @@
-//! The list of mutants as it is written, `engine/attach/mutants.ron`. Whether its entries fit the
-//! engine's source is for [`crate::schemata`].
+//! The lists of mutants as they are written, `engine/attach/mutants.ron` and
+//! `engine/stepping/mutants.ron`. Whether their entries fit the sources is for [`crate::schemata`].
 
 use std::path::Path;
 
 use ron::extensions::Extensions;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// A defect that the engine does not have.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
+    /// Its number in the catalogue of bugs of debuggers, where it has one: `A1`.
+    #[serde(default)]
+    pub(crate) entry: Option<String>,
     /// What it is called, in kebab-case.
     pub(crate) name: String,
-    /// The file below `engine/attach/src`.
+    /// The file, below the folder that the list is about.
     pub(crate) file: String,
     /// The snippet it replaces, which the file has exactly once.
     pub(crate) find: String,
@@ -30,9 +34,56 @@ pub(crate) struct Entry {
     /// Whether the snippet is a statement, or several; else it is an expression.
     #[serde(default)]
     pub(crate) statement: bool,
+    /// Other snippets that change with it, where one alone is not the defect.
+    #[serde(default)]
+    pub(crate) also: Vec<Also>,
     /// Why no scenario can notice it, where that is so. A sweep may.
     #[serde(default)]
     pub(crate) survives: Option<String>,
+}
+
+/// Another snippet of the same mutant.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Also {
+    pub(crate) file: String,
+    pub(crate) find: String,
+    #[serde(default)]
+    pub(crate) after: Option<String>,
+    pub(crate) becomes: String,
+    #[serde(default)]
+    pub(crate) statement: bool,
+}
+
+/// The catalogue of bugs that debuggers had, and what stands for each of them here.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Catalogue {
+    /// What mutants need that the sources have no place for.
+    pub(crate) scaffold: Vec<Scaffold>,
+    pub(crate) mutants: Vec<Entry>,
+    pub(crate) inexpressible: Vec<Inexpressible>,
+}
+
+/// A text that is put in whichever mutant is on, and does nothing by itself: a field, a method.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scaffold {
+    pub(crate) file: String,
+    /// What it comes behind, which the file has exactly once.
+    pub(crate) after: String,
+    pub(crate) insert: String,
+}
+
+/// A bug of the catalogue that nothing here can have.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Inexpressible {
+    pub(crate) entry: String,
+    /// Which bug it is.
+    pub(crate) what: String,
+    /// Why nothing here can have it.
+    pub(crate) why: String,
 }
 
 /// The mutant that must survive: it changes nothing.
@@ -48,14 +99,14 @@ impl Entry {
     }
 }
 
-/// Reads a list; mutants are numbered from 1 in its order.
-pub(crate) fn read(path: &Path) -> Result<Vec<Entry>, String> {
+/// Reads a list, or a catalogue.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
     parse(&text).map_err(|error| format!("{}:{error}", path.display()))
 }
 
-fn parse(text: &str) -> Result<Vec<Entry>, ron::error::SpannedError> {
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ron::error::SpannedError> {
     ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME).from_str(text)
 }
 
@@ -94,7 +145,9 @@ mod tests {
     #[test]
     fn an_unknown_field_is_refused() {
         let text = r#"[(name: "a", file: "a.rs", find: "a", becoms: "b", why: "c")]"#;
-        assert!(parse(text).expect_err("a misspelt field").to_string().contains("becoms"));
+        assert!(
+            parse::<Vec<Entry>>(text).expect_err("a misspelt field").to_string().contains("becoms")
+        );
     }
 
     #[test]

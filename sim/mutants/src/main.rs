@@ -1,13 +1,18 @@
-//! Mutation testing of the attach engine: is every check in it held by something?
+//! Mutation testing of both engines: is every check in them held by something?
 //!
-//! `engine/attach/mutants.ron` lists defects that the engine does not have. All of them are
-//! compiled into one copy of the engine, where a switch decides which one is on; then every
+//! `engine/attach/mutants.ron` lists defects that the attach engine does not have. All of them are
+//! compiled into one copy of the workspace, where a switch decides which one is on; then every
 //! committed scenario is run with each. A mutant that nothing notices is a hole in the scenarios
 //! or in the oracle, or a check that the engine does not need.
 //!
-//! This crate works on the engine's source text. It uses none of the other crates: what runs the
-//! scenarios is `evaluate.rs` beside it, built in the copy.
+//! `engine/stepping/mutants.ron` is a catalogue of the bugs that debuggers had, each brought back
+//! into the stepping engine, the virtual interpreter or what lies between them; there every
+//! schedule of every scenario is tried with each.
+//!
+//! This crate works on source texts. It uses none of the other crates: what runs the scenarios is
+//! `evaluate.rs` and `evaluate_stepping.rs` beside it, built in the copy.
 
+mod catalogue;
 mod folded;
 mod list;
 mod schemata;
@@ -19,17 +24,21 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use list::{Catalogue, Entry};
 use schemata::Schemata;
 use score::{FIELD_MIN, Score};
-use workshop::Workshop;
+use workshop::{ATTACH, STEPPING, Workshop};
 
-/// The list of mutants, below the root of the workspace.
+/// The list of mutants of the attach engine, below the root of the workspace.
 const LIST: &str = "engine/attach/mutants.ron";
 
 /// The sources they are about.
 const ENGINE: &str = "engine/attach/src";
 
-/// Mutation testing of the attach engine.
+/// The catalogue of bugs of debuggers; it names files from the root.
+const CATALOGUE: &str = "engine/stepping/mutants.ron";
+
+/// Mutation testing of both engines.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -39,16 +48,20 @@ struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, Subcommand)]
 enum Task {
-    /// Look whether every mutant of the list has its place in the engine's source.
+    /// Look whether every mutant of both lists has its place in the sources.
     Check,
     /// Check, and build a copy of the workspace with all mutants in it.
     Build,
-    /// Check, build, and run every scenario with every mutant; this is the default.
+    /// Check, build, and run every scenario with every mutant of the attach engine; this is the
+    /// default.
     Run {
-        /// Also let one thing more go wrong in each scenario than it says: takes hours.
+        /// Also let one more thing go wrong in each scenario than it says: takes hours.
         #[arg(long)]
         sweep: bool,
     },
+    /// Check, build, and try every schedule of the stepping scenarios with every bug of the
+    /// catalogue.
+    Stepping,
 }
 
 fn main() -> ExitCode {
@@ -64,33 +77,87 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).into()
 }
 
-/// Does what is asked for. An error is a mistake of the list, or of the machine.
+/// Both lists, and the sources with their mutants.
+struct Lists {
+    attach: Vec<Entry>,
+    attach_schemata: Schemata,
+    stepping: Catalogue,
+    stepping_schemata: Schemata,
+}
+
+/// Reads both lists; the numbers of the second one go on from those of the first.
+fn lists(root: &Path) -> Result<Lists, String> {
+    let attach: Vec<Entry> = list::read(&root.join(LIST))?;
+    let attach_schemata = Schemata::new(&attach, &[], (root, ENGINE), 0)?;
+    let stepping: Catalogue = list::read(&root.join(CATALOGUE))?;
+    let (mutants, scaffold) = (&stepping.mutants, &stepping.scaffold);
+    let stepping_schemata = Schemata::new(mutants, scaffold, (root, ""), attach.len())?;
+    Ok(Lists { attach, attach_schemata, stepping, stepping_schemata })
+}
+
+/// Does what is asked for. An error is a mistake of a list, or of the machine.
 fn perform(task: Task) -> Result<ExitCode, String> {
     let root = root();
-    let list = list::read(&root.join(LIST))?;
-    let schemata = Schemata::new(&list, &root.join(ENGINE))?;
-    println!("{} mutants in {} files", list.len(), schemata.files.len());
+    let lists = lists(&root)?;
+    let both = [&lists.attach_schemata, &lists.stepping_schemata];
+    for (list, schemata) in [lists.attach.len(), lists.stepping.mutants.len()].iter().zip(both) {
+        println!("{list} mutants in {} files", schemata.files.len());
+    }
     if task == Task::Check {
         return Ok(ExitCode::SUCCESS);
     }
-    let workshop = Workshop::set_up(&root, &schemata)?;
-    workshop.build()?;
-    let Task::Run { sweep } = task else { return Ok(ExitCode::SUCCESS) };
-    let told = workshop.evaluate(list.len(), sweep);
+    let workshop = Workshop::set_up(&root, &both)?;
+    match task {
+        Task::Stepping => try_stepping(&lists, &workshop),
+        Task::Run { sweep } => try_attach(&lists, &workshop, sweep),
+        Task::Check | Task::Build => {
+            workshop.build(ATTACH)?;
+            workshop.build(STEPPING)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn try_attach(lists: &Lists, workshop: &Workshop, sweep: bool) -> Result<ExitCode, String> {
+    workshop.build(ATTACH)?;
+    let list = &lists.attach;
+    let way = if sweep { "sweep" } else { "quick" };
+    let told = workshop.evaluate(ATTACH, list.len(), way);
     let verdicts = told.and_then(|told| score::read(&told, list.len()));
     let verdicts = match verdicts {
         Ok(verdicts) => verdicts,
         Err(why) => return Ok(silent(&why)),
     };
-    let score = Score { list: &list, lines: &schemata.lines, verdicts: &verdicts };
+    let score = Score { list, lines: &lists.attach_schemata.lines, verdicts: &verdicts };
     println!("{score}");
     if !score.reports() {
         return Ok(silent("a canary did otherwise than it must"));
     }
     let mut surprises = score.surprises();
     surprises.extend(score.too_few(FIELD_MIN));
+    Ok(conclude(&surprises))
+}
+
+fn try_stepping(lists: &Lists, workshop: &Workshop) -> Result<ExitCode, String> {
+    workshop.build(STEPPING)?;
+    let (before, mutants) = (lists.attach.len(), lists.stepping.mutants.len());
+    let told = workshop.evaluate(STEPPING, mutants, &before.to_string());
+    let verdicts = match told.and_then(|told| catalogue::read(&told, mutants)) {
+        Ok(verdicts) => verdicts,
+        Err(why) => return Ok(silent(&why)),
+    };
+    let lines = &lists.stepping_schemata.lines;
+    let table = catalogue::Table { catalogue: &lists.stepping, lines, verdicts: &verdicts };
+    println!("{table}");
+    if !table.reports() {
+        return Ok(silent("a canary did otherwise than it must"));
+    }
+    Ok(conclude(&table.surprises()))
+}
+
+fn conclude(surprises: &[String]) -> ExitCode {
     surprises.iter().for_each(|surprise| eprintln!("{surprise}"));
-    Ok(if surprises.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if surprises.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Nothing that was told can be believed.

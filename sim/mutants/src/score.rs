@@ -186,6 +186,7 @@ mod tests {
     fn entry(name: &str, survives: Option<&str>) -> Entry {
         let text = |text: &str| text.to_owned();
         Entry {
+            entry: None,
             name: text(name),
             file: text("a.rs"),
             find: text("a"),
@@ -194,6 +195,7 @@ mod tests {
             why: text("a test"),
             field: None,
             statement: false,
+            also: Vec::new(),
             survives: survives.map(text),
         }
     }

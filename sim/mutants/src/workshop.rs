@@ -1,21 +1,29 @@
-//! The copy of the workspace in which the mutants live: made below `target/`, where its engine is
-//! instrumented, built and tried. The workspace itself is only read.
+//! The copy of the workspace in which the mutants live: made below `target/`, where its sources
+//! are instrumented, built and tried. The workspace itself is only read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::ENGINE;
 use crate::schemata::Schemata;
 
 /// What the copy is made of: enough for every manifest to be complete.
 const FOLDERS: [&str; 6] = ["engine", "sim", "src", "scenarios", "snapshots", "benches"];
 const FILES: [&str; 2] = ["Cargo.toml", "Cargo.lock"];
 
-/// The program that tries the mutants.
-const PROGRAM: &str = "evaluate-mutants";
+/// Where the switch goes: every other crate uses this one.
+const GROUND: &str = "engine/process/src";
+
+/// A program that tries mutants: its name, and its source beside this crate.
+pub(crate) type Program = (&'static str, &'static str);
+
+/// Tries the mutants of the attach engine.
+pub(crate) const ATTACH: Program = ("evaluate-mutants", "evaluate.rs");
+
+/// Tries those of the stepping engine, and of what is around it.
+pub(crate) const STEPPING: Program = ("evaluate-stepping", "evaluate_stepping.rs");
 
 /// How many of it run at once: the switch belongs to a process. Which scenario is told to have
 /// noticed a mutant depends on this number, so it is the same on every machine.
@@ -33,7 +41,7 @@ pub(crate) struct Workshop {
 impl Workshop {
     /// Copies the workspace at `root` and puts the mutants in. What has not changed since the last
     /// time is left alone, so that cargo builds it no second time.
-    pub(crate) fn set_up(root: &Path, schemata: &Schemata) -> Result<Workshop, String> {
+    pub(crate) fn set_up(root: &Path, schemata: &[&Schemata]) -> Result<Workshop, String> {
         let folder = root.join("target/mutants");
         let workshop = Workshop { source: folder.join("source"), target: folder.join("target") };
         let copied = workshop.copy(root, schemata);
@@ -41,7 +49,7 @@ impl Workshop {
         Ok(workshop)
     }
 
-    fn copy(&self, root: &Path, schemata: &Schemata) -> io::Result<()> {
+    fn copy(&self, root: &Path, schemata: &[&Schemata]) -> io::Result<()> {
         let mut contents = Contents::new();
         for file in FILES {
             contents.insert(file.into(), fs::read(root.join(file))?);
@@ -49,27 +57,35 @@ impl Workshop {
         for folder in FOLDERS {
             gather(root, Path::new(folder), &mut contents)?;
         }
-        let engine = Path::new(ENGINE);
-        for (file, text) in &schemata.files {
-            contents.insert(engine.join(file), text.clone().into());
+        let mut libs = BTreeSet::from([PathBuf::from(GROUND).join("lib.rs")]);
+        for (file, text) in schemata.iter().flat_map(|schemata| &schemata.files) {
+            libs.extend(lib_of(Path::new(file)));
+            contents.insert(file.into(), text.clone().into());
         }
         // A choice between a statement and nothing, or between a value and itself, is no style.
-        let lib = contents.entry(engine.join("lib.rs")).or_default();
-        *lib = [b"#![allow(warnings)]\n", lib.as_slice(), b"\npub mod mutant;\n"].concat();
+        for lib in libs {
+            let is_ground = lib.starts_with(GROUND);
+            let lib = contents.entry(lib).or_default();
+            let switch: &[u8] = if is_ground { b"\npub mod mutant;\n" } else { b"" };
+            *lib = [b"#![allow(warnings)]\n", lib.as_slice(), switch].concat();
+        }
         let tool = root.join("sim/mutants");
-        contents.insert(engine.join("mutant.rs"), fs::read(tool.join("switch.rs"))?);
-        let program = Path::new("src/bin").join(PROGRAM).with_extension("rs");
-        contents.insert(program, fs::read(tool.join("evaluate.rs"))?);
+        let switch = Path::new(GROUND).join("mutant.rs");
+        contents.insert(switch, fs::read(tool.join("switch.rs"))?);
+        for (name, file) in [ATTACH, STEPPING] {
+            let program = Path::new("src/bin").join(name).with_extension("rs");
+            contents.insert(program, fs::read(tool.join(file))?);
+        }
         for (path, bytes) in &contents {
             put(&self.source.join(path), bytes)?;
         }
         remove_others(&self.source, &self.source, &contents)
     }
 
-    /// Builds the program: in release mode, but quickly.
-    pub(crate) fn build(&self) -> Result<(), String> {
+    /// Builds a program: in release mode, but quickly.
+    pub(crate) fn build(&self, (name, _): Program) -> Result<(), String> {
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--release", "--bin", PROGRAM])
+            .args(["build", "--release", "--bin", name])
             .current_dir(&self.source)
             .arg("--target-dir")
             .arg(&self.target)
@@ -83,15 +99,21 @@ impl Workshop {
         }
     }
 
-    /// Tries so many mutants, and returns what was told of them, in no order.
-    pub(crate) fn evaluate(&self, mutants: usize, sweep: bool) -> Result<String, String> {
-        let failed = |why: &dyn std::fmt::Display| format!("{PROGRAM}: {why}");
+    /// Tries so many mutants, and returns what was told of them, in no order. The last of what the
+    /// program is told is for it alone.
+    pub(crate) fn evaluate(
+        &self,
+        (name, _): Program,
+        mutants: usize,
+        way: &str,
+    ) -> Result<String, String> {
+        let failed = |why: &dyn std::fmt::Display| format!("{name}: {why}");
         let mut running = Vec::new();
         for worker in 0..WORKERS {
-            let spawned = Command::new(self.target.join("release").join(PROGRAM))
+            let spawned = Command::new(self.target.join("release").join(name))
                 .arg(self.source.join("scenarios"))
                 .args([mutants, worker, WORKERS].map(|number| number.to_string()))
-                .arg(if sweep { "sweep" } else { "quick" })
+                .arg(way)
                 .stdout(Stdio::piped())
                 .spawn();
             running.push(spawned.map_err(|error| failed(&error))?);
@@ -106,6 +128,12 @@ impl Workshop {
         }
         Ok(told)
     }
+}
+
+/// The root of the crate that a source file belongs to.
+fn lib_of(file: &Path) -> Option<PathBuf> {
+    let src = file.ancestors().find(|folder| folder.ends_with("src"))?;
+    Some(src.join("lib.rs"))
 }
 
 /// Reads all files below a folder, but for snapshots and what was built.
