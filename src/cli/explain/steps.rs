@@ -8,18 +8,32 @@ use softdock::stepping::trace::Line;
 
 use crate::cli::output::{self, BAD, FAINT, STRONG, WARN, styled};
 
-/// Columns of `what`: longer ones push the rest aside.
-const WHAT: usize = 34;
+/// The columns, and what stands above them.
+const HEAD: [&str; 9] = [
+    "",
+    "thread",
+    "",
+    "place",
+    "line",
+    "instruction",
+    "in memory",
+    "executed",
+    "breakpoints in memory",
+];
+
+/// Which of them tells what happened: what is told to whoever debugs may be longer than it is wide.
+const WHAT: usize = 5;
+
+/// A line of the table.
+type Row = [String; HEAD.len()];
 
 pub(super) fn text(name: &str, stepping: &Stepping, play: &Play) -> String {
     let mut text = format!("{}\n{}\n\n", styled(STRONG, name), output::wrapped(&stepping.about));
-    let head = columns(["", "thread", "", "place", "line", "instruction", "in memory", "executed"]);
-    let _ = writeln!(text, "{}", styled(FAINT, format!("{head}breakpoints in memory")));
-    let mut patches = String::new();
-    for line in &play.trace {
-        let changed = if line.patches == patches { "" } else { shown(&line.patches) };
-        let _ = writeln!(text, "{}", format!("{}{changed}", row(line)).trim_end());
-        patches.clone_from(&line.patches);
+    let rows = rows(play);
+    let widths = widths(&rows);
+    let _ = writeln!(text, "{}", styled(FAINT, line(&HEAD.map(String::from), &widths)));
+    for row in &rows {
+        let _ = writeln!(text, "{}", line(row, &widths));
     }
     for broken in &play.broken {
         let _ = writeln!(text, "{}", styled(BAD, format!("  WRONG: {broken}")));
@@ -30,20 +44,45 @@ pub(super) fn text(name: &str, stepping: &Stepping, play: &Play) -> String {
     text + "\n" + &explained(play)
 }
 
-fn shown(patches: &str) -> &str {
-    if patches.is_empty() { "none" } else { patches }
+fn rows(play: &Play) -> Vec<Row> {
+    let mut patches = "";
+    let mut rows = Vec::new();
+    for line in &play.trace {
+        let changed = match (line.patches == patches, line.patches.as_str()) {
+            (true, _) => "",
+            (false, "") => "none",
+            (false, all) => all,
+        };
+        patches = &line.patches;
+        rows.push([
+            line.nth.to_string(),
+            line.who.clone(),
+            line.depth.map_or(String::new(), |depth| depth.to_string()),
+            line.place.clone(),
+            line.line.map_or(String::new(), |line| line.to_string()),
+            line.what.clone(),
+            line.memory.into(),
+            line.bypass.into(),
+            changed.into(),
+        ]);
+    }
+    rows
 }
 
-fn row(line: &Line) -> String {
-    let depth = line.depth.map_or(String::new(), |depth| depth.to_string());
-    let number = line.line.map_or(String::new(), |line| line.to_string());
-    let (nth, executed) = (line.nth.to_string(), line.bypass);
-    columns([&nth, &line.who, &depth, &line.place, &number, &line.what, line.memory, executed])
+/// How wide each column is.
+fn widths(rows: &[Row]) -> Vec<usize> {
+    let mut widths: Vec<usize> = HEAD.iter().map(|head| head.len()).collect();
+    for row in rows.iter().filter(|row| !row[WHAT].starts_with("=>")) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    widths
 }
 
-fn columns([nth, who, depth, place, line, what, memory, executed]: [&str; 8]) -> String {
-    let place = format!("{nth:>4} {who:<8} {depth:>2}  {place:<9} {line:>4}");
-    format!("{place}  {what:<WHAT$}  {memory:<18} {executed:<18} ")
+fn line(row: &Row, widths: &[usize]) -> String {
+    let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+    cells.collect::<Vec<_>>().join("  ").trim_end().into()
 }
 
 /// What the columns mean, and, where this run has one, what a bypass is for.
