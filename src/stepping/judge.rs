@@ -33,6 +33,8 @@ pub enum Violation {
     TooEarly(StepperId),
     /// A thread has executed what its step must end at.
     TooLate(StepperId),
+    /// A step has ended where it must, and another reason is told.
+    Reason(StepperId),
     /// A step is left of a thread, or of an evaluation, that has ended.
     Orphan(StepperId),
     /// A bypass is left where an instruction is fetched.
@@ -78,6 +80,7 @@ impl fmt::Display for Violation {
             Violation::ForeignStep(id) => write!(f, "step {} is told of somebody else", id.0),
             Violation::TooEarly(id) => write!(f, "step {} has ended too early", id.0),
             Violation::TooLate(id) => write!(f, "step {} has gone past its end", id.0),
+            Violation::Reason(id) => write!(f, "step {} has ended for another reason", id.0),
             Violation::Orphan(id) => write!(f, "step {} outlives what it was a step of", id.0),
             Violation::StaleBypass(thread) => write!(f, "thread {thread} fetches with a bypass"),
             Violation::NoProgress(thread) => write!(f, "thread {thread} meets the same again"),

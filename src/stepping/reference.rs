@@ -4,8 +4,8 @@
 
 use std::hash::Hash;
 
-use softdock_clr::{Frame, FrameKind, Vm};
-use softdock_stepping::{Mode, StepperId};
+use softdock_clr::{ClauseKind, Frame, FrameKind, Program, Vm};
+use softdock_stepping::{Mode, Reason, StepperId};
 
 /// `DEBUG_METHOD_ENTER`, which comes before the first place of a method.
 const METHOD_ENTER: u32 = 350;
@@ -23,6 +23,30 @@ pub(super) struct Element {
     /// The activation itself, where that is a `finally` which an exception runs: no step that was
     /// begun before stops there.
     pub(super) cleans_up: Option<u64>,
+    /// Why a thread can come there, where only an exception leads to it.
+    begins: Option<Reason>,
+}
+
+impl Element {
+    /// The instruction at this slot of a method, in these activations.
+    pub(super) fn new(
+        program: &Program,
+        (owner, cleans_up): (u64, Option<u64>),
+        (method, slot): (usize, u32),
+    ) -> Element {
+        let code = &program.methods()[method];
+        let instruction = code.instruction(slot);
+        let begins = code.clauses().iter().find_map(|clause| match clause.kind {
+            ClauseKind::Filter(filter) if filter == slot => Some(Reason::Filter),
+            ClauseKind::Catch | ClauseKind::Filter(_) if clause.handler == slot => {
+                Some(Reason::Handler)
+            }
+            _ => None,
+        });
+        let opcode = instruction.map_or(0, |instruction| instruction.opcode);
+        let mapped = instruction.is_some_and(|instruction| instruction.mapped);
+        Element { owner, method, slot, opcode, mapped, cleans_up, begins }
+    }
 }
 
 /// A step under way.
@@ -45,6 +69,8 @@ pub(super) struct Reference {
     entered: Option<u64>,
     /// Whether that has told that it is entered.
     is_announced: bool,
+    /// Why it came to where it is, which what has no line does not change.
+    came: Reason,
     /// Evaluations under way when it was begun.
     pub(super) depth: usize,
 }
@@ -81,6 +107,7 @@ impl Reference {
             has_begun,
             entered: None,
             is_announced: false,
+            came: Reason::Normal,
             depth,
         })
     }
@@ -106,6 +133,16 @@ impl Reference {
             || is_entry && self.mode == Mode::In
     }
 
+    /// Why it ends there, where it does.
+    pub(super) fn reason_at(&self, at: &Element) -> Reason {
+        match at.begins {
+            Some(reason) => reason,
+            None if self.entered == Some(at.owner) => Reason::Call,
+            None if self.ancestors.contains(&at.owner) => Reason::Return,
+            None => self.came,
+        }
+    }
+
     /// Whoever debugs has moved the thread, which has these frames now.
     pub(super) fn moved(&mut self, frames: &[Frame]) {
         let owner = |frame: &Frame| frames.iter().find(|other| other.address == frame.owner);
@@ -117,6 +154,7 @@ impl Reference {
         } else if let Some(nth) = self.ancestors.iter().position(|other| *other == now) {
             self.ancestors.drain(..=nth);
             (self.start, self.range, self.has_begun) = (now, None, true);
+            self.came = Reason::Return;
             (self.entered, self.is_announced) = (None, false);
             if self.mode == Mode::Out {
                 self.mode = Mode::Over;
@@ -127,6 +165,9 @@ impl Reference {
     /// This was executed by its thread, and may have called something.
     pub(super) fn executed(&mut self, at: &Element, called: Option<u64>) {
         self.is_announced |= self.entered == Some(at.owner) && at.opcode == METHOD_ENTER;
+        if at.owner == self.start || self.ancestors.contains(&at.owner) {
+            self.came = if at.mapped { Reason::Normal } else { self.reason_at(at) };
+        }
         if at.owner == self.start {
             self.has_begun = true;
             self.entered = self.entered.or(called);
@@ -149,7 +190,9 @@ impl Reference {
         let frame = |it: u64| frames.iter().position(|frame| frame.activation == it);
         let ancestors: Vec<_> = self.ancestors.iter().map(|it| frame(*it)).collect();
         let (start, entered) = (frame(self.start), self.entered.map(frame));
-        let Reference { id, thread, mode, range, has_begun, depth, .. } = *self;
-        ((id, thread, mode, range, has_begun, depth), start, ancestors, entered)
+        let clauses: Vec<_> = self.clauses.iter().filter_map(|it| frame(*it)).collect();
+        let Reference { id, thread, mode, range, has_begun, is_announced, came, depth, .. } = *self;
+        let names = (start, ancestors, clauses, entered);
+        ((id, thread, mode, range), (has_begun, is_announced, came, depth), names)
     }
 }

@@ -441,11 +441,9 @@ impl World {
     }
 
     fn element(&self, step: &Step) -> Element {
-        let Step { owner, activation, method, slot, opcode, cleans_up, .. } = *step;
+        let Step { owner, activation, method, slot, cleans_up, .. } = *step;
         let cleans_up = cleans_up.then_some(activation);
-        let instruction = self.process.vm.program().methods()[method].instruction(slot);
-        let mapped = instruction.is_some_and(|instruction| instruction.mapped);
-        Element { owner, method, slot, opcode, mapped, cleans_up }
+        Element::new(self.process.vm.program(), (owner, cleans_up), (method, slot))
     }
 
     fn evaluated(&mut self, thread: u64, result: Result<Option<i32>, i32>) {
@@ -518,15 +516,14 @@ impl World {
             Some((owner.activation, leaf.cleans_up.then_some(leaf.activation)))
         });
         let place = self.process.vm.program().place(*at);
-        let (Some((owner, cleans_up)), Some((method, slot))) = (owner, place) else { return };
-        let instruction = self.process.vm.program().methods()[method].instruction(slot);
-        let opcode = instruction.map_or(0, |instruction| instruction.opcode);
-        let mapped = instruction.is_some_and(|instruction| instruction.mapped);
-        let element = Element { owner, method, slot, opcode, mapped, cleans_up };
+        let (Some(names), Some(place)) = (owner, place) else { return };
+        let element = Element::new(self.process.vm.program(), names, place);
         if reference.thread != thread {
             self.broken.push(Violation::ForeignStep(*id));
         } else if !reference.ends_at(&element) {
             self.broken.push(Violation::TooEarly(*id));
+        } else if reference.reason_at(&element) != *reason {
+            self.broken.push(Violation::Reason(*id));
         }
     }
 }
