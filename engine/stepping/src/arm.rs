@@ -58,10 +58,11 @@ impl<E: ExecutionControl> Debugger<E> {
         let mut stepper = self.steppers.remove(nth);
         self.withdraw(target, Owner::Stepper(id));
         let (thread, reason) = (stepper.thread, stepper.reason(at, frame));
-        if stepper.ends_at(at, frame, target.is_mapped(at)) {
+        let is_mapped = target.is_mapped(at);
+        if stepper.ends_at(at, frame, is_mapped) {
             return Some(Event::Step { id, thread, at, reason });
         }
-        stepper.go_on_from(at, frame);
+        stepper.go_on_from(at, frame, is_mapped);
         // A step that cannot go on ends: else it would become a run without end.
         let stuck = Event::Step { id, thread, at, reason: Reason::Stuck };
         self.arm(target, stepper, 0, frame).err().map(|_| stuck)
@@ -86,7 +87,7 @@ impl<E: ExecutionControl> Debugger<E> {
             stepper.awaited.clear();
             stepper.is_entering = false;
             if stepper.home < frame.owner {
-                stepper.go_on_from(frame.ip, &frame);
+                stepper.go_on_from(frame.ip, &frame, false);
                 events.extend(self.wait_at(target, stepper, (frame.ip, frame.owner), frame.ip));
                 continue;
             }

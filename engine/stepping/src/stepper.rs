@@ -67,9 +67,9 @@ impl Stepper {
     }
 
     /// It goes on from a place that is not its end. Where that is in another frame, the frame it
-    /// began in has ended.
-    pub(crate) fn go_on_from(&mut self, at: Address, frame: &Frame) {
-        self.came = self.reason(at, frame);
+    /// began in has ended. A line of its range is left as any other, however it was come to.
+    pub(crate) fn go_on_from(&mut self, at: Address, frame: &Frame, is_mapped: bool) {
+        self.came = if is_mapped { Reason::Normal } else { self.reason(at, frame) };
         self.is_entering = false;
         self.begins = None;
         self.awaited.clear();
