@@ -472,7 +472,7 @@ impl World {
     }
 
     /// Whether a step has ended where it must.
-    fn judge_step(&mut self, thread: u64, event: &Event) {
+    pub(super) fn judge_step(&mut self, thread: u64, event: &Event) {
         let Event::Step { id, at, reason, .. } = event else { return };
         let nth = self.references.iter().position(|known| known.id == *id);
         let Some(reference) = nth.map(|nth| self.references.remove(nth)) else {
