@@ -41,7 +41,7 @@ pub(super) struct Reference {
     clauses: Vec<u64>,
     /// Whether the instruction that it was begun at has been executed.
     has_begun: bool,
-    /// The first activation that it has called.
+    /// The activation that it has called last; once one tells that it is entered, that one.
     entered: Option<u64>,
     /// Whether that has told that it is entered.
     is_announced: bool,
@@ -121,10 +121,9 @@ impl Reference {
 
     /// This was executed by its thread, and may have called something.
     pub(super) fn executed(&mut self, at: &Element, called: Option<u64>) {
-        self.is_announced |= self.entered == Some(at.owner) && at.opcode == METHOD_ENTER;
         if at.owner == self.start {
             self.has_begun = true;
-            self.entered = self.entered.or(called);
+            (self.entered, self.is_announced) = (called, false);
         } else if let Some(nth) = self.ancestors.iter().position(|other| *other == at.owner) {
             // Something without a line in a caller: the step goes on from there, past calls.
             self.start = at.owner;
@@ -134,6 +133,16 @@ impl Reference {
             if self.mode == Mode::Out {
                 self.mode = Mode::Over;
             }
+        } else if at.opcode == METHOD_ENTER && self.entered.is_some() && !self.is_announced {
+            // What was called first may not tell, and calls something that does.
+            (self.entered, self.is_announced) = (Some(at.owner), true);
+        }
+    }
+
+    /// An exception goes to this activation: what was called from there is about to end.
+    pub(super) fn throws_to(&mut self, activation: u64) {
+        if activation == self.start || self.ancestors.contains(&activation) {
+            (self.entered, self.is_announced) = (None, false);
         }
     }
 

@@ -275,10 +275,12 @@ impl World {
                 self.happened = Happened::Other("is about to enter a method");
             }
             Did::Filtering { filter, frame } => {
+                self.throws_to(thread, frame);
                 self.waits.push((thread, Wait::Unwinding(filter, frame, Reason::Filter)));
                 self.happened = Happened::Other("an exception comes to a filter");
             }
             Did::Unwinding { handler, frame } => {
+                self.throws_to(thread, frame);
                 self.waits.push((thread, Wait::Unwinding(handler, frame, Reason::Handler)));
                 self.happened = Happened::Other("an exception will be handled");
             }
@@ -300,6 +302,14 @@ impl World {
             Did::Blocked => self.happened = Happened::Other("waits in a native call"),
             Did::Waiting => self.happened = Happened::Other("waits"),
         }
+    }
+
+    /// An exception of this thread goes to this frame.
+    fn throws_to(&mut self, thread: u64, frame: Address) {
+        let Some(activation) = self.process.vm.activation(thread, frame) else { return };
+        let depth = self.process.vm.evaluations(thread);
+        let mine = |known: &&mut Reference| known.thread == thread && known.depth == depth;
+        self.references.iter_mut().filter(mine).for_each(|known| known.throws_to(activation));
     }
 
     /// It has fetched a breakpoint. Which it must be told of is known from here on.
