@@ -70,14 +70,14 @@ impl<E: ExecutionControl> Debugger<E> {
     /// Lets the steps of a thread that whoever debugs has moved begin anew where it is now. Those
     /// whose frame was thrown away have come back to the caller, and end.
     pub(crate) fn follow(&mut self, target: &mut impl Debuggee, thread: ThreadId) -> Vec<Event> {
-        let was = target.frame(thread, 0).map(|frame| (frame.at, frame.ip));
+        let is_moved = is_moved(target, thread);
         let Some((nth, frame)) = place(target, thread, 0) else { return Vec::new() };
-        if was == Some((frame.at, frame.ip)) {
-            return Vec::new();
-        }
         let concerns = |stepper: &Stepper| {
+            // A thread that was moved back is where it was, but its step began elsewhere.
+            let is_elsewhere = is_moved || stepper.is_moved;
             let stays = stepper.home == frame.owner && stepper.mode != Mode::Out;
-            stepper.home < frame.owner || stays && stepper.begins != Some(frame.ip)
+            let anew = stepper.home < frame.owner || stays && stepper.begins != Some(frame.ip);
+            is_elsewhere && anew
         };
         let mut events = Vec::new();
         for mut stepper in self.take_steppers(thread, concerns) {
@@ -90,7 +90,7 @@ impl<E: ExecutionControl> Debugger<E> {
                 events.extend(self.wait_at(target, stepper, (frame.ip, frame.owner), frame.ip));
                 continue;
             }
-            stepper.begins = Some(frame.ip);
+            (stepper.begins, stepper.is_moved) = (Some(frame.ip), is_moved);
             let armed = self.arm(target, stepper, nth, &frame);
             let stuck = Event::Step { id, thread, at: frame.ip, reason: Reason::Stuck };
             events.extend(armed.err().map(|_| stuck));
@@ -178,6 +178,13 @@ impl<E: ExecutionControl> Debugger<E> {
         let wants = |stepper: &Stepper| stepper.is_entering && stepper.frozen == 0;
         target.tell_method_enter(self.steppers.iter().any(wants));
     }
+}
+
+/// Whether whoever debugs has moved this thread since it was stopped.
+pub(crate) fn is_moved(target: &mut impl Debuggee, thread: ThreadId) -> bool {
+    let was = target.frame(thread, 0).map(|frame| (frame.at, frame.ip));
+    let now = target.context(thread).map(|context| (context.frame, context.ip));
+    now.is_some() && now != was
 }
 
 /// A frame of a thread, the nth from where it will go on, and its number: whoever debugs may have

@@ -2,6 +2,7 @@
 
 use softdock_process::Address;
 
+use crate::arm::is_moved;
 use crate::breakpoint::Refused;
 use crate::control::ExecutionControl;
 use crate::debuggee::{Bypass, Debuggee, MethodId, ThreadId};
@@ -37,7 +38,9 @@ impl<E: ExecutionControl> Debugger<E> {
     /// steps that cannot.
     pub fn resume(&mut self, target: &mut impl Debuggee, thread: ThreadId) -> Vec<Event> {
         let events = self.follow(target, thread);
-        let at = target.context(thread).map(|context| context.ip);
+        // What it was moved to was not reported, and its breakpoint is met.
+        let stays = !is_moved(target, thread);
+        let at = target.context(thread).map(|context| context.ip).filter(|_| stays);
         let bypass = at.and_then(|at| Some(Bypass { at, opcode: self.instead(target, at)? }));
         target.set_bypass(thread, bypass);
         if bypass.is_some() {

@@ -41,6 +41,8 @@ pub(crate) struct Stepper {
     /// Where it began: the instruction there has not been executed, and its breakpoint, which the
     /// thread may have to pass first, is not the end of the step.
     pub(crate) begins: Option<Address>,
+    /// Whether the thread had been moved to where it began, and has not gone on from there.
+    pub(crate) is_moved: bool,
     /// Where it waits for a method, a handler or a filter to begin.
     pub(crate) awaited: Vec<(Address, Reason)>,
     /// Why it came to where it goes on from: what has no line does not change that.
@@ -71,7 +73,7 @@ impl Stepper {
     pub(crate) fn go_on_from(&mut self, at: Address, frame: &Frame) {
         self.came = self.reason(at, frame);
         self.is_entering = false;
-        self.begins = None;
+        (self.begins, self.is_moved) = (None, false);
         self.awaited.clear();
         if frame.owner != self.home {
             self.home = frame.owner;
