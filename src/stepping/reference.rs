@@ -58,7 +58,7 @@ impl Reference {
         mode: Mode,
         range: Option<(usize, u32, u32)>,
     ) -> Option<Reference> {
-        let frame = frames.get(nth)?;
+        let (nth, frame) = going_on(frames, nth)?;
         let owner = |frame: &Frame| frames.iter().find(|other| other.address == frame.owner);
         let start = owner(frame)?.activation;
         let bottom = frames.iter().position(|frame| frame.is_bottom_of_evaluation);
@@ -156,4 +156,16 @@ impl Reference {
         let Reference { id, thread, mode, range, has_begun, depth, .. } = *self;
         ((id, thread, mode, range, has_begun, depth), start, ancestors, entered)
     }
+}
+
+/// A frame that has thrown goes on in its newest handler.
+fn going_on(frames: &[Frame], nth: usize) -> Option<(usize, &Frame)> {
+    let (mut nth, mut frame) = (nth, frames.get(nth)?);
+    while let Some(newer) = nth.checked_sub(1).and_then(|newer| frames.get(newer)) {
+        if frame.is_calling || newer.owner != frame.owner {
+            break;
+        }
+        (nth, frame) = (nth - 1, newer);
+    }
+    Some((nth, frame))
 }

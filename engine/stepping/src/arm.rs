@@ -188,23 +188,30 @@ pub(crate) fn is_moved(target: &mut impl Debuggee, thread: ThreadId) -> bool {
 }
 
 /// A frame of a thread, the nth from where it will go on, and its number: whoever debugs may have
-/// moved it, and thrown away frames by that.
+/// moved it, and thrown away frames by that. One that has thrown goes on in its handler.
 pub(crate) fn place(
     target: &mut impl Debuggee,
     thread: ThreadId,
     nth: usize,
 ) -> Option<(usize, Frame)> {
-    let Some(context) = target.context(thread) else {
-        return target.frame(thread, nth).map(|frame| (nth, frame));
-    };
+    let context = target.context(thread);
     let mut newest = 0_usize;
-    while target.frame(thread, newest)?.at != context.frame {
-        newest = newest.checked_add(1)?;
+    if let Some(context) = context {
+        while target.frame(thread, newest)?.at != context.frame {
+            newest = newest.checked_add(1)?;
+        }
     }
-    let sum = newest.checked_add(nth)?;
-    let frame = target.frame(thread, sum)?;
-    match nth {
-        0 => Some((sum, Frame { ip: context.ip, is_calling: false, ..frame })),
-        _ => Some((sum, frame)),
+    let mut number = newest.checked_add(nth)?;
+    let mut frame = target.frame(thread, number)?;
+    while number > newest && !frame.is_calling {
+        let newer = target.frame(thread, number.checked_sub(1)?)?;
+        if newer.owner != frame.owner {
+            break;
+        }
+        (number, frame) = (number.checked_sub(1)?, newer);
+    }
+    match context.filter(|_| number == newest) {
+        Some(context) => Some((number, Frame { ip: context.ip, is_calling: false, ..frame })),
+        None => Some((number, frame)),
     }
 }
