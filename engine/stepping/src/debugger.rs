@@ -119,6 +119,7 @@ impl<E: ExecutionControl> Debugger<E> {
             range,
             home: frame.owner,
             is_entering: false,
+            is_leaving: false,
             is_moved: is_moved(target, thread),
             begins: (!frame.is_calling).then_some(frame.ip),
             awaited: Vec::new(),

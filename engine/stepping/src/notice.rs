@@ -67,7 +67,8 @@ impl<E: ExecutionControl> Debugger<E> {
         let Some(entry) = entry else { return Vec::new() };
         let mut events = Vec::new();
         for mut stepper in self.take_steppers(thread, |stepper| stepper.is_entering) {
-            stepper.is_entering = false;
+            // What it began at has been executed, and a tail call may come back there.
+            (stepper.is_entering, stepper.begins) = (false, None);
             stepper.awaited.push((entry, Reason::Call));
             if stepper.home == frame.owner {
                 // A tail call: the frame is used again, and what the range was about has ended.
@@ -98,7 +99,7 @@ impl<E: ExecutionControl> Debugger<E> {
         let mut events = Vec::new();
         for mut stepper in self.take_steppers(thread, |stepper| stepper.concerns(frame)) {
             self.withdraw(target, Owner::Stepper(stepper.id));
-            stepper.is_entering = false;
+            (stepper.is_entering, stepper.begins) = (false, None);
             stepper.awaited = vec![(handler, reason)];
             if frame > stepper.home {
                 stepper.range = None;

@@ -38,6 +38,8 @@ pub(crate) struct Stepper {
     pub(crate) home: Address,
     /// Whether the next method that is entered ends it.
     pub(crate) is_entering: bool,
+    /// Whether its frame ends with the next instruction, and is used again by what that calls.
+    pub(crate) is_leaving: bool,
     /// Where it began: the instruction there has not been executed, and its breakpoint, which the
     /// thread may have to pass first, is not the end of the step.
     pub(crate) begins: Option<Address>,
@@ -100,6 +102,7 @@ impl Stepper {
         let is_clause = frame.kind == FrameKind::Clause;
         let handlers = handlers.iter().copied().filter(|(_, at)| is_clause && self.concerns(*at));
         let handlers: Vec<_> = handlers.collect();
+        self.is_leaving = instruction.walk == Walk::TailCall && !frame.is_calling;
         let awaited = handlers.iter().map(|(at, _)| (*at, Reason::Handler));
         if self.mode == Mode::Out {
             self.awaited.extend(awaited);
@@ -124,6 +127,7 @@ impl Stepper {
     /// and who wants out of a frame does not care for what it handles itself.
     pub(crate) fn concerns(&self, frame: Address) -> bool {
         match self.mode {
+            _ if self.is_leaving => frame > self.home,
             Mode::Out => frame > self.home,
             Mode::In | Mode::Over => frame >= self.home,
         }
