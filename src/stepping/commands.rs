@@ -175,7 +175,10 @@ impl World {
         self.twin = None;
         let target = &mut self.process;
         let stuck = self.debugger.resume(target, ThreadId(thread));
-        self.told.extend(stuck.into_iter().map(Told::Event));
+        for event in stuck {
+            self.judge_step(thread, &event);
+            self.told.push(Told::Event(event));
+        }
         self.ledger.interrupted(&self.process.vm, thread);
         let target = &mut self.process;
         self.debugger.evaluation_begins(target, ThreadId(thread));

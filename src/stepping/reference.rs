@@ -65,7 +65,7 @@ pub(super) struct Reference {
     clauses: Vec<u64>,
     /// Whether the instruction that it was begun at has been executed.
     has_begun: bool,
-    /// The first activation that it has called.
+    /// The activation that it has called last; once one tells that it is entered, that one.
     entered: Option<u64>,
     /// Whether that has told that it is entered.
     is_announced: bool,
@@ -84,7 +84,7 @@ impl Reference {
         mode: Mode,
         range: Option<(usize, u32, u32)>,
     ) -> Option<Reference> {
-        let frame = frames.get(nth)?;
+        let (nth, frame) = going_on(frames, nth)?;
         let owner = |frame: &Frame| frames.iter().find(|other| other.address == frame.owner);
         let start = owner(frame)?.activation;
         let bottom = frames.iter().position(|frame| frame.is_bottom_of_evaluation);
@@ -164,13 +164,12 @@ impl Reference {
 
     /// This was executed by its thread, and may have called something.
     pub(super) fn executed(&mut self, at: &Element, called: Option<u64>) {
-        self.is_announced |= self.entered == Some(at.owner) && at.opcode == METHOD_ENTER;
         if at.owner == self.start || self.ancestors.contains(&at.owner) {
             self.came = if at.mapped { Reason::Normal } else { self.reason_at(at) };
         }
         if at.owner == self.start {
             self.has_begun = true;
-            self.entered = self.entered.or(called);
+            (self.entered, self.is_announced) = (called, false);
         } else if let Some(nth) = self.ancestors.iter().position(|other| *other == at.owner) {
             // Something without a line in a caller: the step goes on from there, past calls.
             self.start = at.owner;
@@ -180,6 +179,16 @@ impl Reference {
             if self.mode == Mode::Out {
                 self.mode = Mode::Over;
             }
+        } else if at.opcode == METHOD_ENTER && self.entered.is_some() && !self.is_announced {
+            // What was called first may not tell, and calls something that does.
+            (self.entered, self.is_announced) = (Some(at.owner), true);
+        }
+    }
+
+    /// An exception goes to this activation: what was called from there is about to end.
+    pub(super) fn throws_to(&mut self, activation: u64) {
+        if activation == self.start || self.ancestors.contains(&activation) {
+            (self.entered, self.is_announced) = (None, false);
         }
     }
 
@@ -195,4 +204,16 @@ impl Reference {
         let names = (start, ancestors, clauses, entered);
         ((id, thread, mode, range), (has_begun, is_announced, came, depth), names)
     }
+}
+
+/// A frame that has thrown goes on in its newest handler.
+fn going_on(frames: &[Frame], nth: usize) -> Option<(usize, &Frame)> {
+    let (mut nth, mut frame) = (nth, frames.get(nth)?);
+    while let Some(newer) = nth.checked_sub(1).and_then(|newer| frames.get(newer)) {
+        if frame.is_calling || newer.owner != frame.owner {
+            break;
+        }
+        (nth, frame) = (nth - 1, newer);
+    }
+    Some((nth, frame))
 }

@@ -280,14 +280,17 @@ impl World {
             Did::Executed(step) => self.executed(&step),
             Did::Hit { at } => self.arrives(thread, at),
             Did::MethodEnter { at, .. } => {
+                self.fetched(thread, at);
                 self.waits.push((thread, Wait::MethodEnter(at)));
                 self.happened = Happened::Other("is about to enter a method");
             }
             Did::Filtering { filter, frame } => {
+                self.throws_to(thread, frame);
                 self.waits.push((thread, Wait::Unwinding(filter, frame, Reason::Filter)));
                 self.happened = Happened::Other("an exception comes to a filter");
             }
             Did::Unwinding { handler, frame } => {
+                self.throws_to(thread, frame);
                 self.waits.push((thread, Wait::Unwinding(handler, frame, Reason::Handler)));
                 self.happened = Happened::Other("an exception will be handled");
             }
@@ -306,9 +309,37 @@ impl World {
                 }
                 self.told.push(Told::Crashed(thread, crash.why));
             }
-            Did::Blocked => self.happened = Happened::Other("waits in a native call"),
+            Did::Blocked => {
+                let at = self.process.vm.context(thread).map(|context| context.ip);
+                self.fetched(thread, at.unwrap_or(Address::NULL));
+                self.happened = Happened::Other("waits in a native call");
+            }
             Did::Waiting => self.happened = Happened::Other("waits"),
         }
+    }
+
+    /// An exception of this thread goes to this frame.
+    fn throws_to(&mut self, thread: u64, frame: Address) {
+        let Some(activation) = self.process.vm.activation(thread, frame) else { return };
+        let depth = self.process.vm.evaluations(thread);
+        let mine = |known: &&mut Reference| known.thread == thread && known.depth == depth;
+        self.references.iter_mut().filter(mine).for_each(|known| known.throws_to(activation));
+    }
+
+    /// It has fetched an instruction, and will execute that later. A breakpoint that comes
+    /// meanwhile is too late for it.
+    fn fetched(&mut self, thread: u64, at: Address) {
+        if let Some(nth) = self.arrival(thread) {
+            if self.arrivals[nth].at == at {
+                return;
+            }
+            self.arrivals.remove(nth);
+        }
+        let passed = breakpoints_at(&self.debugger, at);
+        self.broken.extend(passed.into_iter().map(Violation::Lost));
+        let depth = self.process.vm.evaluations(thread);
+        self.arrivals.push(Arrival { thread, depth, at, owed: Vec::new(), told: Vec::new() });
+        self.arrivals.sort_unstable_by_key(|arrival| (arrival.thread, arrival.depth));
     }
 
     /// It has fetched a breakpoint. Which it must be told of is known from here on.
@@ -501,7 +532,7 @@ impl World {
     }
 
     /// Whether a step has ended where it must.
-    fn judge_step(&mut self, thread: u64, event: &Event) {
+    pub(super) fn judge_step(&mut self, thread: u64, event: &Event) {
         let Event::Step { id, at, reason, .. } = event else { return };
         let nth = self.references.iter().position(|known| known.id == *id);
         let Some(reference) = nth.map(|nth| self.references.remove(nth)) else {

@@ -71,14 +71,14 @@ impl<E: ExecutionControl> Debugger<E> {
     /// Lets the steps of a thread that whoever debugs has moved begin anew where it is now. Those
     /// whose frame was thrown away have come back to the caller, and end.
     pub(crate) fn follow(&mut self, target: &mut impl Debuggee, thread: ThreadId) -> Vec<Event> {
-        let was = target.frame(thread, 0).map(|frame| (frame.at, frame.ip));
+        let is_moved = is_moved(target, thread);
         let Some((nth, frame)) = place(target, thread, 0) else { return Vec::new() };
-        if was == Some((frame.at, frame.ip)) {
-            return Vec::new();
-        }
         let concerns = |stepper: &Stepper| {
+            // A thread that was moved back is where it was, but its step began elsewhere.
+            let is_elsewhere = is_moved || stepper.is_moved;
             let stays = stepper.home == frame.owner && stepper.mode != Mode::Out;
-            stepper.home < frame.owner || stays && stepper.begins != Some(frame.ip)
+            let anew = stepper.home < frame.owner || stays && stepper.begins != Some(frame.ip);
+            is_elsewhere && anew
         };
         let mut events = Vec::new();
         for mut stepper in self.take_steppers(thread, concerns) {
@@ -91,7 +91,7 @@ impl<E: ExecutionControl> Debugger<E> {
                 events.extend(self.wait_at(target, stepper, (frame.ip, frame.owner), frame.ip));
                 continue;
             }
-            stepper.begins = Some(frame.ip);
+            (stepper.begins, stepper.is_moved) = (Some(frame.ip), is_moved);
             let armed = self.arm(target, stepper, nth, &frame);
             let stuck = Event::Step { id, thread, at: frame.ip, reason: Reason::Stuck };
             events.extend(armed.err().map(|_| stuck));
@@ -181,24 +181,38 @@ impl<E: ExecutionControl> Debugger<E> {
     }
 }
 
+/// Whether whoever debugs has moved this thread since it was stopped.
+pub(crate) fn is_moved(target: &mut impl Debuggee, thread: ThreadId) -> bool {
+    let was = target.frame(thread, 0).map(|frame| (frame.at, frame.ip));
+    let now = target.context(thread).map(|context| (context.frame, context.ip));
+    now.is_some() && now != was
+}
+
 /// A frame of a thread, the nth from where it will go on, and its number: whoever debugs may have
-/// moved it, and thrown away frames by that.
+/// moved it, and thrown away frames by that. One that has thrown goes on in its handler.
 pub(crate) fn place(
     target: &mut impl Debuggee,
     thread: ThreadId,
     nth: usize,
 ) -> Option<(usize, Frame)> {
-    let Some(context) = target.context(thread) else {
-        return target.frame(thread, nth).map(|frame| (nth, frame));
-    };
+    let context = target.context(thread);
     let mut newest = 0_usize;
-    while target.frame(thread, newest)?.at != context.frame {
-        newest = newest.checked_add(1)?;
+    if let Some(context) = context {
+        while target.frame(thread, newest)?.at != context.frame {
+            newest = newest.checked_add(1)?;
+        }
     }
-    let sum = newest.checked_add(nth)?;
-    let frame = target.frame(thread, sum)?;
-    match nth {
-        0 => Some((sum, Frame { ip: context.ip, is_calling: false, ..frame })),
-        _ => Some((sum, frame)),
+    let mut number = newest.checked_add(nth)?;
+    let mut frame = target.frame(thread, number)?;
+    while number > newest && !frame.is_calling {
+        let newer = target.frame(thread, number.checked_sub(1)?)?;
+        if newer.owner != frame.owner {
+            break;
+        }
+        (number, frame) = (number.checked_sub(1)?, newer);
+    }
+    match context.filter(|_| number == newest) {
+        Some(context) => Some((number, Frame { ip: context.ip, is_calling: false, ..frame })),
+        None => Some((number, frame)),
     }
 }

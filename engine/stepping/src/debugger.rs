@@ -6,7 +6,7 @@
 
 use softdock_process::{Address, ProcessMemory};
 
-use crate::arm::place;
+use crate::arm::{is_moved, place};
 use crate::breakpoint::{Breakpoint, Place, Refused};
 use crate::control::ExecutionControl;
 use crate::debuggee::{Bypass, Debuggee, MethodId, ThreadId};
@@ -119,6 +119,8 @@ impl<E: ExecutionControl> Debugger<E> {
             range,
             home: frame.owner,
             is_entering: false,
+            is_leaving: false,
+            is_moved: is_moved(target, thread),
             begins: (!frame.is_calling).then_some(frame.ip),
             awaited: Vec::new(),
             came: Reason::Normal,

@@ -2,6 +2,7 @@
 
 use softdock_process::Address;
 
+use crate::arm::is_moved;
 use crate::breakpoint::Refused;
 use crate::control::ExecutionControl;
 use crate::debuggee::{Bypass, Debuggee, MethodId, ThreadId};
@@ -37,7 +38,9 @@ impl<E: ExecutionControl> Debugger<E> {
     /// steps that cannot.
     pub fn resume(&mut self, target: &mut impl Debuggee, thread: ThreadId) -> Vec<Event> {
         let events = self.follow(target, thread);
-        let at = target.context(thread).map(|context| context.ip);
+        // What it was moved to was not reported, and its breakpoint is met.
+        let stays = !is_moved(target, thread);
+        let at = target.context(thread).map(|context| context.ip).filter(|_| stays);
         let bypass = at.and_then(|at| Some(Bypass { at, opcode: self.instead(target, at)? }));
         target.set_bypass(thread, bypass);
         if bypass.is_some() {
@@ -64,7 +67,8 @@ impl<E: ExecutionControl> Debugger<E> {
         let Some(entry) = entry else { return Vec::new() };
         let mut events = Vec::new();
         for mut stepper in self.take_steppers(thread, |stepper| stepper.is_entering) {
-            stepper.is_entering = false;
+            // What it began at has been executed, and a tail call may come back there.
+            (stepper.is_entering, stepper.begins) = (false, None);
             stepper.awaited.push((entry, Reason::Call));
             if stepper.home == frame.owner {
                 // A tail call: the frame is used again, and what the range was about has ended.
@@ -95,7 +99,7 @@ impl<E: ExecutionControl> Debugger<E> {
         let mut events = Vec::new();
         for mut stepper in self.take_steppers(thread, |stepper| stepper.concerns(frame)) {
             self.withdraw(target, Owner::Stepper(stepper.id));
-            stepper.is_entering = false;
+            (stepper.is_entering, stepper.begins) = (false, None);
             stepper.awaited = vec![(handler, reason)];
             if frame > stepper.home {
                 stepper.range = None;

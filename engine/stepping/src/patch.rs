@@ -51,6 +51,22 @@ pub struct Site {
     pub rows: Vec<Row>,
 }
 
+impl Site {
+    /// Nobody wanted the breakpoint until now. It may be torn since it was put in or taken out: a
+    /// breakpoint that is reported set must be set.
+    fn mend(
+        &self,
+        control: &impl ExecutionControl,
+        memory: &mut impl ProcessMemory,
+    ) -> Result<(), PatchError> {
+        match control.apply(memory, self.at) {
+            Ok(_) | Err(PatchError::AlreadyBreakpoint) => Ok(()),
+            Err(PatchError::Torn(_)) => Err(PatchError::Torn(self.original)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// All sites, by address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct PatchTable {
@@ -100,6 +116,9 @@ impl PatchTable {
         let place = self.sites.partition_point(|site| site.at < at);
         let known = self.sites.get_mut(place).filter(|site| site.at == at);
         if let Some(site) = known {
+            if site.rows.is_empty() {
+                site.mend(control, memory)?;
+            }
             if !site.rows.contains(&row) {
                 let nth = site.rows.partition_point(|other| other.owner <= row.owner);
                 site.rows.insert(nth, row);
@@ -267,6 +286,23 @@ mod tests {
         assert_eq!(table.at(AT).map(|site| (site.original, site.is_own)), Some((352, true)));
         table.remove(&Bytecode, &mut memory, STEP).unwrap();
         assert_eq!((memory.read_u32(AT), table), (Ok(317), PatchTable::default()));
+    }
+
+    /// Half of the breakpoint is there when the next one comes: 285 is 0x11d.
+    #[test]
+    fn a_torn_word_is_mended_before_anybody_waits_there() {
+        let torn = Site { at: AT, original: 0x0001_011d, is_own: false, rows: Vec::new() };
+        let mut memory = Words::new(&[0x0001_013d]);
+        let mut table = PatchTable { sites: vec![torn.clone()] };
+        memory.writes = Write::Fail;
+        let added = table.add(&Bytecode, &mut memory, AT, row(STEP));
+        assert_eq!(added, Err(PatchError::Memory(ErrorKind::Denied)));
+        assert_eq!(table.sites(), [torn], "nobody waits where nothing stops");
+        memory.writes = Write::Land;
+        table.add(&Bytecode, &mut memory, AT, row(STEP)).unwrap();
+        assert_eq!(memory.read_u32(AT), Ok(crate::BREAKPOINT));
+        table.remove(&Bytecode, &mut memory, STEP).unwrap();
+        assert_eq!((memory.read_u32(AT), table), (Ok(0x0001_011d), PatchTable::default()));
     }
 
     #[test]

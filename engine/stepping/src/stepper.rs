@@ -38,9 +38,13 @@ pub(crate) struct Stepper {
     pub(crate) home: Address,
     /// Whether the next method that is entered ends it.
     pub(crate) is_entering: bool,
+    /// Whether its frame ends with the next instruction, and is used again by what that calls.
+    pub(crate) is_leaving: bool,
     /// Where it began: the instruction there has not been executed, and its breakpoint, which the
     /// thread may have to pass first, is not the end of the step.
     pub(crate) begins: Option<Address>,
+    /// Whether the thread had been moved to where it began, and has not gone on from there.
+    pub(crate) is_moved: bool,
     /// Where it waits for a method, a handler or a filter to begin.
     pub(crate) awaited: Vec<(Address, Reason)>,
     /// Why it came to where it goes on from: what has no line does not change that.
@@ -71,7 +75,7 @@ impl Stepper {
     pub(crate) fn go_on_from(&mut self, at: Address, frame: &Frame, is_mapped: bool) {
         self.came = if is_mapped { Reason::Normal } else { self.reason(at, frame) };
         self.is_entering = false;
-        self.begins = None;
+        (self.begins, self.is_moved) = (None, false);
         self.awaited.clear();
         if frame.owner != self.home {
             self.home = frame.owner;
@@ -98,6 +102,7 @@ impl Stepper {
         let is_clause = frame.kind == FrameKind::Clause;
         let handlers = handlers.iter().copied().filter(|(_, at)| is_clause && self.concerns(*at));
         let handlers: Vec<_> = handlers.collect();
+        self.is_leaving = instruction.walk == Walk::TailCall && !frame.is_calling;
         let awaited = handlers.iter().map(|(at, _)| (*at, Reason::Handler));
         if self.mode == Mode::Out {
             self.awaited.extend(awaited);
@@ -122,6 +127,7 @@ impl Stepper {
     /// and who wants out of a frame does not care for what it handles itself.
     pub(crate) fn concerns(&self, frame: Address) -> bool {
         match self.mode {
+            _ if self.is_leaving => frame > self.home,
             Mode::Out => frame > self.home,
             Mode::In | Mode::Over => frame >= self.home,
         }

@@ -211,8 +211,11 @@ impl<'a> Body<'a> {
             slots.extend(encode(draft, &scope)?);
         }
         self.must_end(self.end, &self.name, "the method")?;
+        self.must_be_compiled(&slots)?;
         let clauses: Result<Vec<Clause>, Mistake> =
             self.clauses.iter().map(|words| self.clause(words, &scope)).collect();
+        let clauses = clauses?;
+        self.must_lie_apart(&clauses)?;
         let enter = |draft: &&Draft| draft.instruction.opcode == opcode::DEBUG_METHOD_ENTER;
         let enter = self.drafts.iter().find(enter);
         let entry = enter.map(|draft| slots[draft.instruction.slot as usize + 1]);
@@ -220,12 +223,64 @@ impl<'a> Body<'a> {
             name: self.name.text.into(),
             args: self.args,
             locals: self.locals,
-            clauses: clauses?,
+            clauses,
             entry: entry.filter(|slot| *slot != u32::MAX),
             slots,
             instructions: self.drafts.iter().map(|draft| draft.instruction.clone()).collect(),
             at: Address::NULL,
         })
+    }
+
+    /// Refuses what compilers never emit and debuggers rely on: a method tells that it is entered
+    /// at its start, and where its lines begin behind that; a suspension is followed by the
+    /// resumption that it goes past.
+    fn must_be_compiled(&self, slots: &[u32]) -> Result<(), Mistake> {
+        for (nth, draft) in self.drafts.iter().enumerate() {
+            let next = self.drafts.get(nth + 1).map(|next| &next.instruction);
+            let Instruction { opcode, slot, .. } = draft.instruction;
+            let wrong = match opcode {
+                opcode::DEBUG_METHOD_ENTER if nth > 0 => "a method is entered at its start",
+                opcode::DEBUG_METHOD_ENTER => {
+                    let entry = slots[slot as usize + 1];
+                    let follows = next.is_some_and(|next| next.slot == entry);
+                    if follows || entry == u32::MAX {
+                        continue;
+                    }
+                    "the first line of a method begins behind this"
+                }
+                opcode::HANDLE_CONTINUATION_SUSPEND => {
+                    if next.is_some_and(|it| it.opcode == opcode::HANDLE_CONTINUATION_RESUME) {
+                        continue;
+                    }
+                    "HANDLE_CONTINUATION_RESUME must follow this"
+                }
+                _ => continue,
+            };
+            return Err(draft.mnemonic.mistake(wrong));
+        }
+        Ok(())
+    }
+
+    /// Refuses a range with a handler in it, its own or one that belongs to a part of it: an outer
+    /// clause is about an inner handler by the range of that, and the compiler moves handlers away.
+    fn must_lie_apart(&self, clauses: &[Clause]) -> Result<(), Mistake> {
+        for (clause, words) in clauses.iter().zip(&self.clauses) {
+            let is_inside = |inner: &Clause| {
+                let filter = match inner.kind {
+                    ClauseKind::Filter(filter) => filter,
+                    _ => inner.handler,
+                };
+                let within = |start| clause.from < start && clause.covers(start);
+                let is_part = clause.covers(inner.from);
+                [inner.handler, filter]
+                    .into_iter()
+                    .any(|it| within(it) || is_part && clause.covers(it))
+            };
+            if clauses.iter().any(is_inside) {
+                return Err(words[1].mistake("there is a handler in this range"));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses code before `slot` that would fall through into it.

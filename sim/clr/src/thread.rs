@@ -123,6 +123,15 @@ impl Hash for Activation {
     }
 }
 
+/// An evaluation under way.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(crate) struct Evaluation {
+    /// The index of its bottom frame.
+    pub(crate) bottom: u32,
+    /// Where a debugger wants the thread to go on when it is over.
+    pub(crate) moved_to: Option<Context>,
+}
+
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Thread {
     pub(crate) id: u64,
@@ -135,9 +144,8 @@ pub(crate) struct Thread {
     pub(crate) frames: Vec<Activation>,
     /// The variables of all method frames, end to end.
     pub(crate) values: Vec<i32>,
-    /// The index of each evaluation's bottom frame, outermost first, and where a debugger wanted
-    /// what it has interrupted to go on.
-    pub(crate) evaluations: Vec<(u32, Option<Context>)>,
+    /// Outermost first.
+    pub(crate) evaluations: Vec<Evaluation>,
     /// The exceptions under way, newest last.
     pub(crate) dispatches: Vec<Dispatch>,
 }
@@ -193,12 +201,12 @@ impl Thread {
 
     /// The index of the bottom frame of the innermost evaluation, else of the thread.
     pub(crate) fn bottom(&self) -> usize {
-        self.evaluations.last().map_or(0, |(bottom, _)| *bottom as usize)
+        self.evaluations.last().map_or(0, |evaluation| evaluation.bottom as usize)
     }
 
     /// Whether an evaluation started with the frame with this index.
     pub(crate) fn is_bottom(&self, index: usize) -> bool {
-        self.evaluations.iter().any(|(bottom, _)| *bottom as usize == index)
+        self.evaluations.iter().any(|evaluation| evaluation.bottom as usize == index)
     }
 
     /// Pops all frames from this index on, with their variables and the exceptions that wait for

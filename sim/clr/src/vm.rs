@@ -10,7 +10,7 @@ use crate::hash::Digest;
 use crate::operands::COUNTERS;
 use crate::program::Program;
 use crate::shared::Shared;
-use crate::thread::{FRAMES_MAX, Frame, Next, Phase, Thread};
+use crate::thread::{Evaluation, FRAMES_MAX, Frame, Next, Phase, Thread};
 use crate::unwind::Unwinder;
 
 /// An instruction that was executed. Every one is told by exactly one of these.
@@ -256,11 +256,11 @@ impl Vm {
 
     fn finish(&mut self, index: usize, result: Result<Option<i32>, i32>) -> Did {
         let thread = &mut *self.threads[index];
-        let Some((_, moved_to)) = thread.evaluations.pop() else {
+        let Some(evaluation) = thread.evaluations.pop() else {
             thread.end();
             return Did::Ended { unhandled: result.err() };
         };
-        thread.moved_to = moved_to;
+        thread.moved_to = evaluation.moved_to;
         (thread.phase, thread.next) = (Phase::Hit, Next::Fetch);
         Did::Evaluated(result)
     }
@@ -357,7 +357,7 @@ impl Vm {
     }
 
     /// Starts to run a method on a thread that met a breakpoint, whose frames wait below; whether
-    /// it could. The bypass is left as it is.
+    /// it could. The bypass is left as it is, and where it was to go on is kept until that is over.
     pub fn evaluate(&mut self, thread: u64, method: usize, args: &[i32]) -> bool {
         let Some(index) = self.in_phase(thread, Phase::Hit) else { return false };
         let callee = self.program.methods().get(method);
@@ -366,7 +366,8 @@ impl Vm {
         if !fits || thread.frames.len() >= FRAMES_MAX {
             return false;
         }
-        thread.evaluations.push((thread.frames.len() as u32, thread.moved_to.take()));
+        let (bottom, moved_to) = (thread.frames.len() as u32, thread.moved_to.take());
+        thread.evaluations.push(Evaluation { bottom, moved_to });
         (thread.phase, thread.next) = (Phase::Ready, Next::Fetch);
         self.enter(index, method as u32, args, 0);
         true

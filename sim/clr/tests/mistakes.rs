@@ -62,6 +62,26 @@ fn ends() {
     assert_eq!(body(filter), "4:1: wanted: `filter FROM..TO FILTER HANDLER`");
 }
 
+/// What no compiler emits, and what would be taken for a mistake of the debugger's.
+#[test]
+fn order() {
+    let entered = "a: DEBUG_METHOD_ENTER b\nNOP\nb: RET_VOID";
+    assert_eq!(body(entered), "2:4: the first line of a method begins behind this");
+    let late = "NOP\nDEBUG_METHOD_ENTER -\nRET_VOID";
+    assert_eq!(body(late), "3:1: a method is entered at its start");
+    let suspended = "HANDLE_CONTINUATION_SUSPEND v0, 0\nRET_VOID";
+    assert_eq!(body(suspended), "2:1: HANDLE_CONTINUATION_RESUME must follow this");
+    let inner = "a: EMIT #1\nRET_VOID\nb: RET_VOID\nc: RET_VOID\nd: RET_VOID";
+    let held = "there is a handler in this range";
+    assert_eq!(body(&format!("{inner}\ncatch a..c b")), format!("7:7: {held}"));
+    let around = "finally a..b b\ncatch a..d d";
+    assert_eq!(body(&format!("{inner}\n{around}")), format!("8:7: {held}"));
+    let filter = "filter a..c b d";
+    assert_eq!(body(&format!("{inner}\n{filter}")), format!("7:8: {held}"));
+    let apart = format!("{inner}\nfinally a..b b\ncatch b..c d");
+    assert!(assemble(&method("M", 0, 0, &apart)).is_ok(), "a handler that begins with a `try`");
+}
+
 #[test]
 fn methods() {
     assert_eq!(whole(""), "1:1: there is no method");
