@@ -139,10 +139,11 @@ impl Reference {
         }
     }
 
-    /// An exception goes to this activation: what was called from there is about to end.
+    /// An exception goes to this activation: what has thrown was executed, and what was called from
+    /// there is about to end.
     pub(super) fn throws_to(&mut self, activation: u64) {
         if activation == self.start || self.ancestors.contains(&activation) {
-            (self.entered, self.is_announced) = (None, false);
+            (self.has_begun, self.entered, self.is_announced) = (true, None, false);
         }
     }
 
@@ -158,11 +159,11 @@ impl Reference {
     }
 }
 
-/// A frame that has thrown goes on in its newest handler.
+/// A frame whose handler runs goes on in the newest one.
 fn going_on(frames: &[Frame], nth: usize) -> Option<(usize, &Frame)> {
     let (mut nth, mut frame) = (nth, frames.get(nth)?);
     while let Some(newer) = nth.checked_sub(1).and_then(|newer| frames.get(newer)) {
-        if frame.is_calling || newer.owner != frame.owner {
+        if newer.owner != frame.owner {
             break;
         }
         (nth, frame) = (nth - 1, newer);

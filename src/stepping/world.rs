@@ -276,12 +276,12 @@ impl World {
                 self.happened = Happened::Other("is about to enter a method");
             }
             Did::Filtering { filter, frame } => {
-                self.throws_to(thread, frame);
+                self.thrown_to(thread, frame);
                 self.waits.push((thread, Wait::Unwinding(filter, frame, Reason::Filter)));
                 self.happened = Happened::Other("an exception comes to a filter");
             }
             Did::Unwinding { handler, frame } => {
-                self.throws_to(thread, frame);
+                self.thrown_to(thread, frame);
                 self.waits.push((thread, Wait::Unwinding(handler, frame, Reason::Handler)));
                 self.happened = Happened::Other("an exception will be handled");
             }
@@ -310,7 +310,7 @@ impl World {
     }
 
     /// An exception of this thread goes to this frame.
-    fn throws_to(&mut self, thread: u64, frame: Address) {
+    fn thrown_to(&mut self, thread: u64, frame: Address) {
         let Some(activation) = self.process.vm.activation(thread, frame) else { return };
         let depth = self.process.vm.evaluations(thread);
         let mine = |known: &&mut Reference| known.thread == thread && known.depth == depth;
