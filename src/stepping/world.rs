@@ -317,8 +317,8 @@ impl World {
         self.references.iter_mut().filter(mine).for_each(|known| known.throws_to(activation));
     }
 
-    /// It has fetched an instruction, and will execute that later. A breakpoint that comes meanwhile
-    /// is too late for it.
+    /// It has fetched an instruction, and will execute that later. A breakpoint that comes in the
+    /// meantime is too late for it.
     fn fetched(&mut self, thread: u64, at: Address) {
         if let Some(nth) = self.arrival(thread) {
             if self.arrivals[nth].at == at {
