@@ -23,7 +23,7 @@ use softdock_cpython::{Build, Table};
 
 use crate::crash::{Crash, attempted, attempting};
 use crate::schedule::PLAYS;
-use crate::{Check, TARGETS, committed, memory};
+use crate::{Check, TARGETS, committed, memory, stepping};
 
 const USAGE: &str = "usage: corpus sync | corpus triage";
 
@@ -57,7 +57,7 @@ fn sync() -> io::Result<ExitCode> {
         for seed in &seeds {
             fs::write(folder.join(name(seed)), seed)?;
         }
-        println!("{target:<14} {:>4} seeds", seeds.len());
+        println!("{target:<16} {:>4} seeds", seeds.len());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -76,6 +76,9 @@ fn seeds(target: &str, scenarios: &[(String, Scenario)]) -> Vec<Vec<u8>> {
         "image" => attaches.map(damage).collect(),
         "schedule" => schedules(),
         "sweep" => attaches.map(encode).collect(),
+        "stepping" | "stepping_explore" => {
+            scenarios.iter().filter_map(|(_, s)| stepping::encode(s.stepping()?)).collect()
+        }
         "scenario_text" => scenarios.iter().map(|(_, s)| scenario::write(s).into_bytes()).collect(),
         "maps" => maps(),
         "elf" => elves(),
@@ -150,7 +153,7 @@ fn triage() -> io::Result<ExitCode> {
         let folder = folder("artifacts", target);
         for (what, crash) in crashes(&folder, check)? {
             let path = keep(&folder, &what, crash)?;
-            println!("{target:<14} {what}\n  {}", path.display());
+            println!("{target:<16} {what}\n  {}", path.display());
             wrong += 1;
         }
     }
@@ -183,8 +186,7 @@ fn replay(check: Check, input: &[u8]) -> Result<(), Crash> {
     catch_unwind(AssertUnwindSafe(|| check(input))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("of another kind");
-        let scenario = attempted().map(Box::new);
-        let scenario = scenario.ok_or_else(|| String::from_utf8_lossy(input).into_owned());
+        let scenario = attempted().ok_or_else(|| String::from_utf8_lossy(input).into_owned());
         Err(Crash { what: format!("panic: {text}"), scenario })
     })
 }
@@ -200,7 +202,7 @@ fn keep(folder: &Path, what: &str, crash: Crash) -> io::Result<PathBuf> {
     let words = what.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let stem: Vec<String> = words.take(8).map(str::to_lowercase).collect();
     let (text, kind) = match crash.scenario {
-        Ok(attach) => (told(&crash.what, *attach), "ron"),
+        Ok(scenario) => (told(&crash.what, &scenario), "ron"),
         Err(input) => (format!("{}\n{input}\n", crash.what), "txt"),
     };
     let path = folder.join(stem.join("-")).with_extension(kind);
@@ -208,11 +210,21 @@ fn keep(folder: &Path, what: &str, crash: Crash) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-fn told(what: &str, attach: Attach) -> String {
-    if let Some(shrunk) = catch_unwind(|| shrink(&attach)).ok().flatten() {
-        return shrunk.file("a fuzzer");
+fn told(what: &str, wrong: &Scenario) -> String {
+    if let Some(file) = catch_unwind(|| smallest(wrong)).ok().flatten() {
+        return file;
     }
     // The engine panics on it, as the search for something smaller does.
     let comment: Vec<String> = what.lines().map(|line| format!("// {line}\n")).collect();
-    comment.concat() + &scenario::write(&Scenario::Attach(Box::new(attach)))
+    comment.concat() + &scenario::write(wrong)
+}
+
+/// The file of the smallest scenario that is as wrong.
+fn smallest(wrong: &Scenario) -> Option<String> {
+    match wrong {
+        Scenario::Attach(attach) => Some(shrink(attach)?.file("a fuzzer")),
+        Scenario::Stepping(stepping) => {
+            Some(softdock::stepping::shrink::shrink(stepping)?.file("a fuzzer"))
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use softdock::run::Run;
-use softdock::scenario::{self, Attach, Scenario};
+use softdock::scenario::{self, Attach, Scenario, Stepping};
 
 /// An input that should not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Crash {
     /// What is wrong.
     pub what: String,
     /// The scenario that shows it, or the input itself where it is about none.
-    pub scenario: Result<Box<Attach>, String>,
+    pub scenario: Result<Scenario, String>,
 }
 
 impl Crash {
@@ -30,7 +30,13 @@ impl Crash {
         let what: Vec<String> = run.violations.iter().map(ToString::to_string).collect();
         let mut shown = Attach { moves: Vec::new(), ..scenario.clone() };
         shown.faults.extend(run.happened.iter().cloned());
-        Crash { what: what.join("; "), scenario: Ok(Box::new(shown)) }
+        Crash { what: what.join("; "), scenario: Ok(Scenario::Attach(Box::new(shown))) }
+    }
+
+    /// A debugger at work in this scenario.
+    #[must_use]
+    pub fn of_stepping(what: impl fmt::Display, shown: Stepping) -> Crash {
+        Crash { what: what.to_string(), scenario: Ok(Scenario::Stepping(Box::new(shown))) }
     }
 }
 
@@ -38,24 +44,31 @@ impl fmt::Display for Crash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.what)?;
         match &self.scenario {
-            Ok(attach) => f.write_str(&scenario::write(&Scenario::Attach(attach.clone()))),
+            Ok(scenario) => f.write_str(&scenario::write(scenario)),
             Err(input) => f.write_str(input),
         }
     }
 }
 
 thread_local! {
-    static NOW: RefCell<Option<Attach>> = const { RefCell::new(None) };
+    static NOW: RefCell<Option<Scenario>> = const { RefCell::new(None) };
 }
 
 /// Remembers what is attempted now.
 pub fn attempting(scenario: Option<&Attach>) {
-    NOW.with(|now| *now.borrow_mut() = scenario.cloned());
+    let scenario = scenario.map(|attach| Scenario::Attach(Box::new(attach.clone())));
+    NOW.with(|now| *now.borrow_mut() = scenario);
+}
+
+/// Remembers what is debugged now.
+pub fn debugging(scenario: &Stepping) {
+    let scenario = Scenario::Stepping(Box::new(scenario.clone()));
+    NOW.with(|now| *now.borrow_mut() = Some(scenario));
 }
 
 /// What was attempted last.
 #[must_use]
-pub fn attempted() -> Option<Attach> {
+pub fn attempted() -> Option<Scenario> {
     NOW.with(|now| now.borrow().clone())
 }
 
@@ -63,8 +76,8 @@ pub fn attempted() -> Option<Attach> {
 pub fn tell_on_panic() {
     let then = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if let Some(attach) = attempted() {
-            eprintln!("{}", scenario::write(&Scenario::Attach(Box::new(attach))));
+        if let Some(scenario) = attempted() {
+            eprintln!("{}", scenario::write(&scenario));
         }
         then(panic);
     }));

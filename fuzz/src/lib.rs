@@ -8,6 +8,7 @@
 //! | [`memory`] | targets `slab` and `image`: damage to a healthy process |
 //! | [`schedule`] | target `schedule`: faults and moves |
 //! | [`sweep`] | target `sweep`: every fault of a scenario nobody wrote |
+//! | [`stepping`] | targets `stepping` and `stepping_explore`: debuggers of programs nobody wrote |
 //! | [`text`] | target `scenario_text` |
 //! | [`live`] | targets `maps` and `elf`: what a live process says of itself |
 //! | [`committed`] | the committed scenarios |
@@ -20,6 +21,7 @@ pub mod judge;
 pub mod live;
 pub mod memory;
 pub mod schedule;
+pub mod stepping;
 pub mod sweep;
 pub mod text;
 
@@ -29,11 +31,13 @@ use crash::Crash;
 pub type Check = fn(&[u8]) -> Result<(), Crash>;
 
 /// All targets, by name.
-pub const TARGETS: [(&str, Check); 7] = [
+pub const TARGETS: [(&str, Check); 9] = [
     ("slab", memory::slab),
     ("image", memory::image),
     ("schedule", schedule::check),
     ("sweep", sweep::check),
+    ("stepping", stepping::check),
+    ("stepping_explore", stepping::explore),
     ("scenario_text", text::check),
     ("maps", live::maps),
     ("elf", live::elf),

@@ -47,7 +47,16 @@ impl Scenario {
         }
     }
 
-    /// The same.
+    /// The debugger at work, if it is one.
+    #[must_use]
+    pub fn stepping(&self) -> Option<&Stepping> {
+        match self {
+            Scenario::Attach(_) => None,
+            Scenario::Stepping(stepping) => Some(stepping),
+        }
+    }
+
+    /// The attempt to attach, if it is one.
     #[must_use]
     pub fn into_attach(self) -> Option<Attach> {
         match self {

@@ -130,8 +130,21 @@ impl World {
         let id = self.debugger.step(target, ThreadId(thread), nth, mode, range)?;
         self.steps.push(id);
         let range = slots.map(|(from, to)| (method, from, to));
-        self.references.extend(Reference::new((id, thread), &frames, nth, mode, range));
+        let mut reference = Reference::new((id, thread), &frames, nth, mode, range);
+        if let Some((reference, frame)) = reference.as_mut().zip(self.throws_to(thread)) {
+            reference.throws_to(frame);
+        }
+        self.references.extend(reference);
         Ok(())
+    }
+
+    /// The activation that an exception of this thread goes to, which the engine will be told.
+    fn throws_to(&self, thread: u64) -> Option<u64> {
+        let told = self.waits.iter().find_map(|wait| match *wait {
+            (other, Wait::Unwinding(_, frame, _)) if other == thread => Some(frame),
+            _ => None,
+        });
+        self.process.vm.activation(thread, told?)
     }
 
     /// Where a thread is that was told of: one that was paused has not come to any place where it

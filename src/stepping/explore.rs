@@ -176,7 +176,8 @@ impl Way {
 
 /// The first violation within so many states, breadth first: what is found has the shortest
 /// schedule there is.
-pub(super) fn shortest(plan: &Arc<Plan>, faults: bool, states: usize) -> Option<Found> {
+#[must_use]
+pub fn shortest(plan: &Arc<Plan>, faults: bool, states: usize) -> Option<Found> {
     let start = Box::new(World::new(plan));
     let mut known = States::default();
     known.insert(start.fingerprint());

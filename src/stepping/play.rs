@@ -46,12 +46,18 @@ impl Play {
 /// Runs a scenario once.
 #[must_use]
 pub fn play(scenario: &Stepping, plan: &Arc<Plan>, traced: bool) -> Play {
+    play_within(scenario, plan, traced, MOVES_MAX)
+}
+
+/// The same, for so many transitions at most.
+#[must_use]
+pub fn play_within(scenario: &Stepping, plan: &Arc<Plan>, traced: bool, moves_max: usize) -> Play {
     let mut world = World::new(plan);
     let mut schedule = scenario.schedule.iter();
     let mut choices = scenario.choices.iter();
     let (mut trace, mut moves) = (Vec::new(), 0);
     while let Some(mover) = next(&world, &mut schedule, &mut choices) {
-        if moves == MOVES_MAX {
+        if moves == moves_max {
             break;
         }
         moves += 1;

@@ -84,12 +84,13 @@ impl Reference {
         mode: Mode,
         range: Option<(usize, u32, u32)>,
     ) -> Option<Reference> {
-        let (nth, frame) = going_on(frames, nth)?;
-        let owner = |frame: &Frame| frames.iter().find(|other| other.address == frame.owner);
-        let start = owner(frame)?.activation;
+        let frame = going_on(frames, nth)?;
+        let owner = frames.iter().position(|other| other.address == frame.owner)?;
+        let start = frames[owner].activation;
         let bottom = frames.iter().position(|frame| frame.is_bottom_of_evaluation);
         let bottom = bottom.unwrap_or(frames.len());
-        let outer = frames.iter().take(bottom + 1).skip(nth + 1);
+        // What lies between a filter and its method was called by the method.
+        let outer = frames.iter().take(bottom + 1).skip(owner + 1);
         let methods = outer.filter(|frame| frame.kind == FrameKind::Method);
         let ancestors = methods.map(|frame| frame.activation).filter(|it| *it != start).collect();
         let depth = frames.iter().filter(|frame| frame.is_bottom_of_evaluation).count();
@@ -185,10 +186,11 @@ impl Reference {
         }
     }
 
-    /// An exception goes to this activation: what was called from there is about to end.
+    /// An exception goes to this activation: what has thrown was executed, and what was called from
+    /// there is about to end.
     pub(super) fn throws_to(&mut self, activation: u64) {
         if activation == self.start || self.ancestors.contains(&activation) {
-            (self.entered, self.is_announced) = (None, false);
+            (self.has_begun, self.entered, self.is_announced) = (true, None, false);
         }
     }
 
@@ -206,14 +208,8 @@ impl Reference {
     }
 }
 
-/// A frame that has thrown goes on in its newest handler.
-fn going_on(frames: &[Frame], nth: usize) -> Option<(usize, &Frame)> {
-    let (mut nth, mut frame) = (nth, frames.get(nth)?);
-    while let Some(newer) = nth.checked_sub(1).and_then(|newer| frames.get(newer)) {
-        if frame.is_calling || newer.owner != frame.owner {
-            break;
-        }
-        (nth, frame) = (nth - 1, newer);
-    }
-    Some((nth, frame))
+/// A frame whose handler runs goes on in the newest one.
+fn going_on(frames: &[Frame], nth: usize) -> Option<&Frame> {
+    let owner = frames.get(nth)?.owner;
+    frames[..=nth].iter().rev().take_while(|frame| frame.owner == owner).last()
 }

@@ -285,12 +285,12 @@ impl World {
                 self.happened = Happened::Other("is about to enter a method");
             }
             Did::Filtering { filter, frame } => {
-                self.throws_to(thread, frame);
+                self.thrown_to(thread, frame);
                 self.waits.push((thread, Wait::Unwinding(filter, frame, Reason::Filter)));
                 self.happened = Happened::Other("an exception comes to a filter");
             }
             Did::Unwinding { handler, frame } => {
-                self.throws_to(thread, frame);
+                self.thrown_to(thread, frame);
                 self.waits.push((thread, Wait::Unwinding(handler, frame, Reason::Handler)));
                 self.happened = Happened::Other("an exception will be handled");
             }
@@ -319,15 +319,15 @@ impl World {
     }
 
     /// An exception of this thread goes to this frame.
-    fn throws_to(&mut self, thread: u64, frame: Address) {
+    fn thrown_to(&mut self, thread: u64, frame: Address) {
         let Some(activation) = self.process.vm.activation(thread, frame) else { return };
         let depth = self.process.vm.evaluations(thread);
         let mine = |known: &&mut Reference| known.thread == thread && known.depth == depth;
         self.references.iter_mut().filter(mine).for_each(|known| known.throws_to(activation));
     }
 
-    /// It has fetched an instruction, and will execute that later. A breakpoint that comes
-    /// meanwhile is too late for it.
+    /// It has fetched an instruction, and will execute that later. A breakpoint that comes in the
+    /// meantime is too late for it.
     fn fetched(&mut self, thread: u64, at: Address) {
         if let Some(nth) = self.arrival(thread) {
             if self.arrivals[nth].at == at {

@@ -189,7 +189,7 @@ pub(crate) fn is_moved(target: &mut impl Debuggee, thread: ThreadId) -> bool {
 }
 
 /// A frame of a thread, the nth from where it will go on, and its number: whoever debugs may have
-/// moved it, and thrown away frames by that. One that has thrown goes on in its handler.
+/// moved it, and thrown away frames by that. One whose handler runs goes on in there.
 pub(crate) fn place(
     target: &mut impl Debuggee,
     thread: ThreadId,
@@ -204,7 +204,7 @@ pub(crate) fn place(
     }
     let mut number = newest.checked_add(nth)?;
     let mut frame = target.frame(thread, number)?;
-    while number > newest && !frame.is_calling {
+    while number > newest {
         let newer = target.frame(thread, number.checked_sub(1)?)?;
         if newer.owner != frame.owner {
             break;

@@ -42,6 +42,11 @@
 //!   stops, and does nothing.
 //! * A breakpoint that is set on an instruction which a running thread has fetched already is not
 //!   hit by that thread this time.
+//! * A step in a frame whose handler runs, be it a `catch`, a filter or a `finally`, is made in
+//!   that handler: whoever debugs sees one method.
+//! * A step into a method that does not tell that it is entered ends in the first one that is
+//!   called from there and does.
+//! * A step over a tail call has left its frame, which the method that is called uses again.
 //! * A call of a frame that is not the newest is half done. A step from there goes to the address
 //!   it returns to, which has not been executed yet.
 

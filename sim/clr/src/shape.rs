@@ -5,7 +5,7 @@ use crate::table::opcode::*;
 
 /// What an operand is, and so how its slot is filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operand {
+pub enum Operand {
     /// A variable: its index.
     Variable,
     /// A number.
@@ -28,7 +28,7 @@ use Operand::{Counter, Emitted, Entry, Label, Labels, Method, Number, Variable};
 
 /// The mnemonics, their opcodes and their operands. An instruction that is longer than its
 /// operands ends in zeros, which CoreCLR fills with what only its own calls need.
-pub(crate) const SHAPES: [(&str, u32, &[Operand]); 33] = [
+pub const SHAPES: [(&str, u32, &[Operand]); 33] = [
     ("RET", RET, &[Variable]),
     ("RET_VOID", RET_VOID, &[]),
     ("LDC_I4", LDC_I4, &[Variable, Number]),
@@ -63,11 +63,6 @@ pub(crate) const SHAPES: [(&str, u32, &[Operand]); 33] = [
     ("DEBUG_SEQ_POINT", DEBUG_SEQ_POINT, &[]),
     ("NOP", NOP, &[]),
 ];
-
-/// The names of all opcodes that are run here.
-pub fn runs() -> impl Iterator<Item = &'static str> {
-    SHAPES.iter().filter_map(|(_, opcode, _)| crate::table::name(*opcode))
-}
 
 /// Whether control never falls through this instruction.
 pub(crate) fn is_terminator(opcode: u32) -> bool {
