@@ -122,7 +122,7 @@ fn advance(open: &mut Vec<Open>, faults: bool) -> Option<(Box<World>, u32)> {
         next.advance(way.mover);
         return Some((next, depth));
     }
-    let next = way.go(&last.world);
+    let next = way.go(last.world.clone());
     if faults {
         last.ways.extend(way.failing(&last.world, &next));
     }
@@ -130,8 +130,7 @@ fn advance(open: &mut Vec<Open>, faults: bool) -> Option<(Box<World>, u32)> {
 }
 
 impl Way {
-    fn go(self, from: &World) -> Box<World> {
-        let mut next = Box::new(from.clone());
+    fn go(self, mut next: Box<World>) -> Box<World> {
         next.fails(self.fault);
         next.advance(self.mover);
         next
@@ -166,7 +165,7 @@ pub(super) fn shortest(plan: &Arc<Plan>, faults: bool, states: usize) -> Option<
     while let Some((from, world)) = frontier.pop_front() {
         let mut ways = Open::new(world, 0);
         while let Some(way) = ways.ways.pop() {
-            let next = way.go(&ways.world);
+            let next = way.go(ways.world.clone());
             if faults {
                 ways.ways.extend(way.failing(&ways.world, &next));
             }
