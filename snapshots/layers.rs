@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("softdock-cpython", &["softdock-process", "softdock-memory"]),
     ("softdock-clr", &["softdock-process", "softdock-memory"]),
     ("softdock-mutants", &[]),
-    ("softdock-races", &["softdock", "softdock-attach"]),
+    ("softdock-races", &["softdock", "softdock-attach", "softdock-process", "softdock-stepping"]),
     (
         "softdock",
         &[

@@ -125,7 +125,7 @@ impl Open {
     /// Where the next way leads.
     pub(super) fn next(&mut self, faults: bool) -> Option<Box<World>> {
         let way = self.ways.pop()?;
-        let next = way.go(&self.world);
+        let next = way.go(self.world.clone());
         if faults {
             self.ways.extend(way.failing(&self.world, &next));
         }
@@ -149,8 +149,7 @@ fn advance(open: &mut Vec<Open>, faults: bool) -> Option<(Box<World>, u32)> {
 }
 
 impl Way {
-    fn go(self, from: &World) -> Box<World> {
-        let mut next = Box::new(from.clone());
+    fn go(self, mut next: Box<World>) -> Box<World> {
         next.fails(self.fault);
         next.advance(self.mover);
         next
@@ -186,7 +185,7 @@ pub fn shortest(plan: &Arc<Plan>, faults: bool, states: usize) -> Option<Found> 
     while let Some((from, world)) = frontier.pop_front() {
         let mut ways = Open::new(world, 0);
         while let Some(way) = ways.ways.pop() {
-            let next = way.go(&ways.world);
+            let next = way.go(ways.world.clone());
             if faults {
                 ways.ways.extend(way.failing(&ways.world, &next));
             }

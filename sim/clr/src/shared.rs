@@ -10,15 +10,19 @@ use crate::hash::Digest;
 
 /// A value, copied on the first change after it was cloned, and hashed once as long as it stays.
 #[derive(Clone, Debug, Default)]
-pub struct Shared<T> {
-    value: Rc<T>,
+pub struct Shared<T>(Rc<Hashed<T>>);
+
+/// The hash lies beside the value: a copy is one pointer, and all copies know the hash once.
+#[derive(Clone, Debug, Default)]
+struct Hashed<T> {
+    value: T,
     hash: Cell<Option<u128>>,
 }
 
 impl<T> Shared<T> {
     /// A value that nothing shares yet.
     pub fn new(value: T) -> Shared<T> {
-        Shared { value: Rc::new(value), hash: Cell::new(None) }
+        Shared(Rc::new(Hashed { value, hash: Cell::new(None) }))
     }
 }
 
@@ -26,21 +30,23 @@ impl<T> Deref for Shared<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.value
+        &self.0.value
     }
 }
 
 impl<T: Clone> DerefMut for Shared<T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.hash.set(None);
-        Rc::make_mut(&mut self.value)
+        let own = Rc::make_mut(&mut self.0);
+        own.hash.set(None);
+        &mut own.value
     }
 }
 
 impl<T: Hash> Hash for Shared<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let hash = self.hash.get().unwrap_or_else(|| Digest::of(&*self.value));
-        self.hash.set(Some(hash));
-        state.write_u128(hash);
+        let Hashed { value, hash } = &*self.0;
+        let known = hash.get().unwrap_or_else(|| Digest::of(value));
+        hash.set(Some(known));
+        state.write_u128(known);
     }
 }

@@ -4,7 +4,8 @@
 use softdock::choice::{Chooser, Exhaustive, Open, Shape, What};
 use softdock_attach::Site;
 
-use crate::{Race, Verdict};
+use super::Race;
+use crate::Verdict;
 
 struct World<'c> {
     race: Race,

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use loom::sync::atomic::AtomicU8;
 
-use crate::{Race, Verdict, panics};
+use super::Race;
+use crate::{Verdict, panics};
 
 struct Shared {
     flag: AtomicU8,

@@ -2,7 +2,8 @@
 
 use stateright::{Checker, Model, Property};
 
-use crate::{Race, Verdict};
+use super::Race;
+use crate::Verdict;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
