@@ -51,7 +51,7 @@ impl World {
     /// Carries out a command. Whether the process runs again with it.
     fn goes_on(&mut self, thread: u64, command: &Command) -> bool {
         if let Err(refused) = self.obey(thread, command) {
-            self.told.push(Told::Refused(self.next_command - 1, refused));
+            self.note([Told::Refused(self.next_command - 1, refused)]);
         }
         matches!(command, Command::Go | Command::Pause(_))
     }
@@ -168,7 +168,7 @@ impl World {
         self.twin = None;
         let target = &mut self.process;
         let stuck = self.debugger.resume(target, ThreadId(thread));
-        self.told.extend(stuck.into_iter().map(Told::Event));
+        self.note(stuck.into_iter().map(Told::Event));
         let target = &mut self.process;
         self.debugger.evaluation_begins(target, ThreadId(thread));
         self.process.vm.evaluate(thread, method, arguments);

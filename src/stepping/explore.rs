@@ -64,7 +64,7 @@ pub fn explore(
         findings: 0,
         complete: true,
     };
-    let start = Box::new(World::new(plan));
+    let start = Box::new(World::forgetful(plan));
     let mut known = States::default();
     known.insert(start.fingerprint());
     let mut open = vec![Open::new(start, 0)];
@@ -157,7 +157,7 @@ impl Way {
 /// The first violation within so many states, breadth first: what is found has the shortest
 /// schedule there is.
 pub(super) fn shortest(plan: &Arc<Plan>, faults: bool, states: usize) -> Option<Found> {
-    let start = Box::new(World::new(plan));
+    let start = Box::new(World::forgetful(plan));
     let mut known = States::default();
     known.insert(start.fingerprint());
     let mut steps: Vec<(Option<usize>, Way)> = Vec::new();

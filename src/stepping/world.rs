@@ -81,8 +81,8 @@ pub struct World {
     pub(super) steps: Shared<Vec<StepperId>>,
     pub(super) references: Vec<Reference>,
     arrivals: Shared<Vec<Arrival>>,
-    /// What was told.
-    pub(super) told: Shared<Vec<Told>>,
+    /// What was told; `None` when nobody wants to know.
+    told: Option<Shared<Vec<Told>>>,
     broken: Vec<Violation>,
     /// The fingerprint of memory when it was last looked at.
     looked_at: u128,
@@ -98,9 +98,11 @@ impl World {
     #[must_use]
     pub fn new(plan: &Arc<Plan>) -> World {
         let process = Process::new(plan);
+        let mut twin = process.vm.clone();
+        twin.forget_output();
         World {
             plan: Arc::clone(plan),
-            twin: Some(process.vm.clone()),
+            twin: Some(twin),
             process,
             debugger: Shared::new(Debugger::new(Bytecode)),
             waits: Vec::new(),
@@ -113,13 +115,23 @@ impl World {
             steps: Shared::default(),
             references: Vec::new(),
             arrivals: Shared::default(),
-            told: Shared::default(),
+            told: Some(Shared::default()),
             broken: Vec::new(),
             looked_at: 0,
             is_torn: false,
             has_failed: false,
             happened: Happened::Other(""),
         }
+    }
+
+    /// The same, but what it was told and what it wrote out is forgotten: that is past, and changes
+    /// nothing, but would be copied with every state of an exploration.
+    #[must_use]
+    pub(super) fn forgetful(plan: &Arc<Plan>) -> World {
+        let mut world = World::new(plan);
+        world.told = None;
+        world.process.vm.forget_output();
+        world
     }
 
     /// The machine.
@@ -149,7 +161,13 @@ impl World {
     /// What was told so far.
     #[must_use]
     pub fn told(&self) -> &[Told] {
-        &self.told
+        self.told.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn note(&mut self, told: impl IntoIterator<Item = Told>) {
+        if let Some(known) = &mut self.told {
+            known.extend(told);
+        }
     }
 
     /// Promises that were broken so far.
@@ -251,7 +269,7 @@ impl World {
                 let live =
                     self.process.vm.threads().find(|id| self.process.vm.phase(*id) != Phase::Ended);
                 self.stopped = live;
-                self.told.extend(live.map(|_| Told::Paused));
+                self.note(live.map(|_| Told::Paused));
             }
             (Some(left), None) => self.pause = Some(left - 1),
             _ => self.pause = None,
@@ -295,7 +313,7 @@ impl World {
                 if self.twin.as_mut().is_some_and(|twin| !crashes(twin, thread)) {
                     self.broken.push(Violation::Otherwise(thread));
                 }
-                self.told.push(Told::Crashed(thread, crash.why));
+                self.note([Told::Crashed(thread, crash.why)]);
             }
             Did::Blocked => self.happened = Happened::Other("waits in a native call"),
             Did::Waiting => self.happened = Happened::Other("waits"),
@@ -408,7 +426,7 @@ impl World {
         let Some(method) = leaf.and_then(|leaf| self.process.load(leaf.method)) else { return };
         if !self.is_detached {
             let failed = self.debugger.method_loaded(&mut self.process, method);
-            self.told.extend(failed.into_iter().map(|(id, why)| Told::Unbound(id, why)));
+            self.note(failed.into_iter().map(|(id, why)| Told::Unbound(id, why)));
         }
     }
 
@@ -426,7 +444,7 @@ impl World {
         self.references.retain(|known| known.thread != thread || known.depth <= depth);
         self.waits.push((thread, Wait::Resume));
         self.happened = Happened::Other("has evaluated");
-        self.told.push(Told::Evaluated(thread, result));
+        self.note([Told::Evaluated(thread, result)]);
         self.stopped = Some(thread);
     }
 
@@ -438,7 +456,7 @@ impl World {
         let orphans = self.debugger.steps().filter(|(_, owner)| owner.0 == thread);
         self.broken.extend(orphans.map(|(id, _)| Violation::Orphan(id)));
         if let Some(exception) = unhandled {
-            self.told.push(Told::Ended(thread, exception));
+            self.note([Told::Ended(thread, exception)]);
         }
         self.start_again(thread);
     }
@@ -466,7 +484,7 @@ impl World {
         }
         for (nth, event) in events.iter().enumerate() {
             self.judge_step(thread, event);
-            self.told.push(if nth == 0 { Told::Event(*event) } else { Told::Also(*event) });
+            self.note([if nth == 0 { Told::Event(*event) } else { Told::Also(*event) }]);
         }
         self.stopped = Some(thread);
     }
