@@ -190,7 +190,7 @@ impl World {
         let stuck = self.debugger.resume(target, ThreadId(thread));
         for event in stuck {
             self.judge_step(thread, &event);
-            self.told.push(Told::Event(event));
+            self.note([Told::Event(event)]);
         }
         self.ledger.interrupted(&self.process.vm, thread);
         let target = &mut self.process;

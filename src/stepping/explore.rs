@@ -68,7 +68,7 @@ pub fn explore(
         complete: true,
         recount: None,
     };
-    let start = Box::new(World::new(plan));
+    let start = Box::new(World::forgetful(plan));
     let mut known = States::default();
     known.insert(start.fingerprint());
     let mut open = vec![Open::new(start, 0)];
@@ -177,7 +177,7 @@ impl Way {
 /// schedule there is.
 #[must_use]
 pub fn shortest(plan: &Arc<Plan>, faults: bool, states: usize) -> Option<Found> {
-    let start = Box::new(World::new(plan));
+    let start = Box::new(World::forgetful(plan));
     let mut known = States::default();
     known.insert(start.fingerprint());
     let mut steps: Vec<(Option<usize>, Way)> = Vec::new();

@@ -62,7 +62,7 @@ impl World {
         if !self.can_fail() && !is_right(&self.process.vm, thread, command, refused) {
             self.broken.push(Violation::Refused(nth));
         }
-        self.told.push(Told::Refused(nth, refused));
+        self.note([Told::Refused(nth, refused)]);
     }
 
     /// Whether the engine wants what it was asked for, and nothing else.

@@ -83,8 +83,8 @@ pub struct World {
     pub(super) references: Vec<Reference>,
     pub(super) ledger: Ledger,
     arrivals: Shared<Vec<Arrival>>,
-    /// What was told.
-    pub(super) told: Shared<Vec<Told>>,
+    /// What was told; `None` when nobody wants to know.
+    told: Option<Shared<Vec<Told>>>,
     pub(super) broken: Vec<Violation>,
     /// The fingerprint of memory when it was last looked at.
     looked_at: u128,
@@ -100,9 +100,11 @@ impl World {
     #[must_use]
     pub fn new(plan: &Arc<Plan>) -> World {
         let process = Process::new(plan);
+        let mut twin = process.vm.clone();
+        twin.forget_output();
         World {
             plan: Arc::clone(plan),
-            twin: Some(process.vm.clone()),
+            twin: Some(twin),
             process,
             debugger: Shared::new(Debugger::new(Bytecode)),
             waits: Vec::new(),
@@ -116,13 +118,23 @@ impl World {
             references: Vec::new(),
             ledger: Ledger::default(),
             arrivals: Shared::default(),
-            told: Shared::default(),
+            told: Some(Shared::default()),
             broken: Vec::new(),
             looked_at: 0,
             is_torn: false,
             has_failed: false,
             happened: Happened::Other(""),
         }
+    }
+
+    /// The same, but what it was told and what it wrote out is forgotten: that is past, and changes
+    /// nothing, but would be copied with every state of an exploration.
+    #[must_use]
+    pub(super) fn forgetful(plan: &Arc<Plan>) -> World {
+        let mut world = World::new(plan);
+        world.told = None;
+        world.process.vm.forget_output();
+        world
     }
 
     /// The machine.
@@ -152,7 +164,13 @@ impl World {
     /// What was told so far.
     #[must_use]
     pub fn told(&self) -> &[Told] {
-        &self.told
+        self.told.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn note(&mut self, told: impl IntoIterator<Item = Told>) {
+        if let Some(known) = &mut self.told {
+            known.extend(told);
+        }
     }
 
     /// Promises that were broken so far.
@@ -260,7 +278,7 @@ impl World {
                 let live =
                     self.process.vm.threads().find(|id| self.process.vm.phase(*id) != Phase::Ended);
                 self.stopped = live;
-                self.told.extend(live.map(|_| Told::Paused));
+                self.note(live.map(|_| Told::Paused));
             }
             (Some(left), None) => self.pause = Some(left - 1),
             _ => self.pause = None,
@@ -307,7 +325,7 @@ impl World {
                 if self.twin.as_mut().is_some_and(|twin| !crashes(twin, thread)) {
                     self.broken.push(Violation::Otherwise(thread));
                 }
-                self.told.push(Told::Crashed(thread, crash.why));
+                self.note([Told::Crashed(thread, crash.why)]);
             }
             Did::Blocked => {
                 let at = self.process.vm.context(thread).map(|context| context.ip);
@@ -467,7 +485,7 @@ impl World {
         if !self.is_detached {
             let failed = self.debugger.method_loaded(&mut self.process, method);
             failed.iter().for_each(|(id, _)| self.ledger.unbound(*id));
-            self.told.extend(failed.into_iter().map(|(id, why)| Told::Unbound(id, why)));
+            self.note(failed.into_iter().map(|(id, why)| Told::Unbound(id, why)));
         }
     }
 
@@ -485,7 +503,7 @@ impl World {
         self.references.retain(|known| known.thread != thread || known.depth <= depth);
         self.waits.push((thread, Wait::Resume));
         self.happened = Happened::Other("has evaluated");
-        self.told.push(Told::Evaluated(thread, result));
+        self.note([Told::Evaluated(thread, result)]);
         self.stopped = Some(thread);
     }
 
@@ -498,7 +516,7 @@ impl World {
         let orphans = self.debugger.steps().filter(|(_, owner)| owner.0 == thread);
         self.broken.extend(orphans.map(|(id, _)| Violation::Orphan(id)));
         if let Some(exception) = unhandled {
-            self.told.push(Told::Ended(thread, exception));
+            self.note([Told::Ended(thread, exception)]);
         }
         self.start_again(thread);
     }
@@ -526,7 +544,7 @@ impl World {
         }
         for (nth, event) in events.iter().enumerate() {
             self.judge_step(thread, event);
-            self.told.push(if nth == 0 { Told::Event(*event) } else { Told::Also(*event) });
+            self.note([if nth == 0 { Told::Event(*event) } else { Told::Also(*event) }]);
         }
         self.stopped = Some(thread);
     }

@@ -218,7 +218,9 @@ impl Vm {
                     Some(number) => number.cast_signed(),
                     None => self.get(running, 1)?,
                 };
-                self.output.push((step.thread, value));
+                if let Some(output) = &mut self.output {
+                    output.push((step.thread, value));
+                }
                 step.emitted = Some(value);
                 return Ok(Behind);
             }

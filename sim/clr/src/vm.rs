@@ -118,7 +118,8 @@ pub struct Vm {
     pub(crate) memory: Shared<AddressSpace>,
     pub(crate) threads: Vec<Shared<Thread>>,
     pub(crate) counters: [i32; COUNTERS],
-    pub(crate) output: Shared<Vec<(u64, i32)>>,
+    /// `None` when nobody wants to know.
+    pub(crate) output: Option<Shared<Vec<(u64, i32)>>>,
     pub(crate) activations: u64,
     pub(crate) method_enter: bool,
 }
@@ -132,7 +133,7 @@ impl Vm {
             program,
             threads: Vec::new(),
             counters: [0; COUNTERS],
-            output: Shared::default(),
+            output: Some(Shared::default()),
             activations: 0,
             method_enter: false,
         };
@@ -199,7 +200,12 @@ impl Vm {
     /// All that was written out, and by which thread.
     #[must_use]
     pub fn output(&self) -> &[(u64, i32)] {
-        &self.output
+        self.output.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// Forgets what was written out, now and later: each [`Step`] still tells it.
+    pub fn forget_output(&mut self) {
+        self.output = None;
     }
 
     /// The counters that the threads share.
