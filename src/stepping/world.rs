@@ -290,6 +290,11 @@ impl World {
             Did::Stayed => {
                 let at =
                     self.process.vm.context(thread).map_or(Address::NULL, |context| context.ip);
+                if self.debugger.sites().iter().all(|site| site.at != at) {
+                    // Whatever is put there until it fetches again is new to it.
+                    let nth = self.arrival(thread);
+                    nth.map(|nth| self.arrivals.remove(nth));
+                }
                 self.happened = Happened::Stayed(at);
             }
             Did::Moved => self.happened = Happened::Other("goes on elsewhere"),
