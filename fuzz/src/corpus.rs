@@ -76,8 +76,9 @@ fn seeds(target: &str, scenarios: &[(String, Scenario)]) -> Vec<Vec<u8>> {
         "image" => attaches.map(damage).collect(),
         "schedule" => schedules(),
         "sweep" => attaches.map(encode).collect(),
-        "stepping" | "stepping_explore" => {
-            scenarios.iter().filter_map(|(_, s)| stepping::encode(s.stepping()?)).collect()
+        "stepping" => debuggers(scenarios, 0).collect(),
+        "stepping_explore" => {
+            debuggers(scenarios, 0).chain(debuggers(scenarios, stepping::FAULTS)).collect()
         }
         "scenario_text" => scenarios.iter().map(|(_, s)| scenario::write(s).into_bytes()).collect(),
         "maps" => maps(),
@@ -105,6 +106,15 @@ fn damage(attach: &Attach) -> Vec<u8> {
     let mut seed = memory::head(build, &process.image, process.threads.unwrap_or(1));
     attach.damage.put(&mut seed);
     seed
+}
+
+/// Those about stepping, in this mode.
+fn debuggers(scenarios: &[(String, Scenario)], mode: u8) -> impl Iterator<Item = Vec<u8>> {
+    scenarios.iter().filter_map(move |(_, scenario)| {
+        let mut seed = stepping::encode(scenario.stepping()?)?;
+        seed[0] |= mode;
+        Some(seed)
+    })
 }
 
 /// Every play quietly, and with one thing that happens at one of the first accesses.

@@ -130,7 +130,8 @@ impl World {
         let id = self.debugger.step(target, ThreadId(thread), nth, mode, range)?;
         self.steps.push(id);
         let range = slots.map(|(from, to)| (method, from, to));
-        let mut reference = Reference::new((id, thread), &frames, nth, mode, range);
+        let whose = (id, thread, self.process.vm.evaluations(thread));
+        let mut reference = Reference::new(whose, &frames, nth, mode, range);
         if let Some((reference, frame)) = reference.as_mut().zip(self.throws_to(thread)) {
             reference.throws_to(frame);
         }

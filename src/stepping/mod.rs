@@ -10,6 +10,7 @@
 //! | `commands` | what the debugger does at a stop |
 //! | [`judge`] | what must hold at every moment |
 //! | `ledger` | what was asked for, to compare the engine's own lists with |
+//! | `stops` | what is held against a stop |
 //! | `reference` | where a step must end, told by activations |
 //! | [`trace`] | what one transition looked like |
 //! | [`play`] | one run, by one schedule |
@@ -27,6 +28,7 @@ mod process;
 pub mod recount;
 mod reference;
 pub mod shrink;
+mod stops;
 pub mod told;
 pub mod trace;
 pub mod world;

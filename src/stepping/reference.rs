@@ -76,9 +76,10 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    /// A step in the nth of these frames, the newest of which comes first.
+    /// A step in the nth of these frames, the newest of which comes first, within so many
+    /// evaluations: one that has returned and is not told to be over has no frame any more.
     pub(super) fn new(
-        (id, thread): (StepperId, u64),
+        (id, thread, depth): (StepperId, u64, usize),
         frames: &[Frame],
         nth: usize,
         mode: Mode,
@@ -93,7 +94,6 @@ impl Reference {
         let outer = frames.iter().take(bottom + 1).skip(owner + 1);
         let methods = outer.filter(|frame| frame.kind == FrameKind::Method);
         let ancestors = methods.map(|frame| frame.activation).filter(|it| *it != start).collect();
-        let depth = frames.iter().filter(|frame| frame.is_bottom_of_evaluation).count();
         let clauses = frames.iter().filter(|frame| frame.cleans_up);
         let clauses = clauses.map(|frame| frame.activation).collect();
         let has_begun = frame.is_calling;

@@ -9,7 +9,7 @@ use softdock_stepping::{BreakpointId, Bytecode, Debugger, Event, Reason, Stepper
 
 use super::judge::{
     Arrival, Violation, breakpoints_at, check_code, comes_to_its_end, crashes, does_the_same,
-    is_own_break, is_pristine, is_torn,
+    is_pristine, is_torn,
 };
 use super::ledger::Ledger;
 use super::plan::Plan;
@@ -82,7 +82,7 @@ pub struct World {
     pub(super) steps: Shared<Vec<StepperId>>,
     pub(super) references: Vec<Reference>,
     pub(super) ledger: Ledger,
-    arrivals: Shared<Vec<Arrival>>,
+    pub(super) arrivals: Shared<Vec<Arrival>>,
     /// What was told; `None` when nobody wants to know.
     told: Option<Shared<Vec<Told>>>,
     pub(super) broken: Vec<Violation>,
@@ -317,6 +317,11 @@ impl World {
             Did::Stayed => {
                 let at =
                     self.process.vm.context(thread).map_or(Address::NULL, |context| context.ip);
+                if self.debugger.sites().iter().all(|site| site.at != at) {
+                    // Whatever is put there until it fetches again is new to it.
+                    let nth = self.arrival(thread);
+                    nth.map(|nth| self.arrivals.remove(nth));
+                }
                 self.happened = Happened::Stayed(at);
             }
             Did::Moved => self.happened = Happened::Other("goes on elsewhere"),
@@ -388,36 +393,6 @@ impl World {
         self.tell(thread, &events);
     }
 
-    fn judge_scan(&mut self, thread: u64, events: &[Event]) {
-        let Some(nth) = self.arrival(thread) else { return };
-        let at = self.arrivals[nth].at;
-        let here = breakpoints_at(&self.debugger, at);
-        let is_told = events.iter().any(|event| matches!(event, Event::Break { .. }));
-        if is_told != is_own_break(&self.process.vm, at) && !self.is_detached {
-            self.broken.push(Violation::OwnBreak(at));
-        }
-        for event in events {
-            let (Event::Breakpoint { at, .. } | Event::Break { at, .. } | Event::Step { at, .. }) =
-                event;
-            if *at != self.arrivals[nth].at {
-                self.broken.push(Violation::Elsewhere(thread));
-            }
-            if let Event::Breakpoint { id, .. } = event {
-                let told = &mut self.arrivals[nth].told;
-                if told.contains(id) {
-                    self.broken.push(Violation::Twice(*id));
-                }
-                told.push(*id);
-                if !here.contains(id) {
-                    self.broken.push(Violation::Removed(*id));
-                }
-            }
-        }
-        let Arrival { owed, told, .. } = &self.arrivals[nth];
-        let lost = owed.iter().filter(|id| here.contains(id) && !told.contains(id));
-        self.broken.extend(lost.map(|id| Violation::Lost(*id)));
-    }
-
     fn resume(&mut self, thread: u64) {
         let events = self.debugger.resume(&mut self.process, ThreadId(thread));
         let Some(context) = self.process.vm.context(thread) else { return };
@@ -435,7 +410,7 @@ impl World {
     }
 
     /// The arrival of a thread in what it runs now.
-    fn arrival(&self, thread: u64) -> Option<usize> {
+    pub(super) fn arrival(&self, thread: u64) -> Option<usize> {
         let depth = self.process.vm.evaluations(thread);
         self.arrivals.iter().position(|known| (known.thread, known.depth) == (thread, depth))
     }
@@ -547,32 +522,5 @@ impl World {
             self.note([if nth == 0 { Told::Event(*event) } else { Told::Also(*event) }]);
         }
         self.stopped = Some(thread);
-    }
-
-    /// Whether a step has ended where it must.
-    pub(super) fn judge_step(&mut self, thread: u64, event: &Event) {
-        let Event::Step { id, at, reason, .. } = event else { return };
-        let nth = self.references.iter().position(|known| known.id == *id);
-        let Some(reference) = nth.map(|nth| self.references.remove(nth)) else {
-            return self.broken.push(Violation::ForeignStep(*id));
-        };
-        if *reason == Reason::Stuck {
-            return;
-        }
-        let frames = self.process.vm.frames(thread);
-        let owner = frames.first().and_then(|leaf| {
-            let owner = frames.iter().find(|frame| frame.address == leaf.owner)?;
-            Some((owner.activation, leaf.cleans_up.then_some(leaf.activation)))
-        });
-        let place = self.process.vm.program().place(*at);
-        let (Some(names), Some(place)) = (owner, place) else { return };
-        let element = Element::new(self.process.vm.program(), names, place);
-        if reference.thread != thread {
-            self.broken.push(Violation::ForeignStep(*id));
-        } else if !reference.ends_at(&element) {
-            self.broken.push(Violation::TooEarly(*id));
-        } else if reference.reason_at(&element) != *reason {
-            self.broken.push(Violation::Reason(*id));
-        }
     }
 }

@@ -33,7 +33,7 @@ const STATES_MAX: usize = 2_000;
 const SKETCH: u8 = 1;
 
 /// One of its writes goes wrong, every one and in every way; of an exploration only.
-const FAULTS: u8 = 2;
+pub const FAULTS: u8 = 2;
 
 /// Plays the scenario once, and once more: the same must come out.
 ///
