@@ -67,8 +67,9 @@ pub fn explore(
     let start = Box::new(World::forgetful(plan));
     let mut known = States::default();
     known.insert(start.fingerprint());
-    let mut open = vec![Open::new(start, 0)];
-    while let Some((next, depth)) = advance(&mut open, faults) {
+    let mut open = Stack::default();
+    open.push(start, 0);
+    while let Some((next, depth)) = open.advance(faults) {
         if exploration.transitions.is_multiple_of(0x1000) && !goes_on() {
             exploration.complete = false;
             break;
@@ -81,19 +82,25 @@ pub fn explore(
         } else if known.insert(next.fingerprint()) {
             exploration.states += 1;
             exploration.depth = exploration.depth.max(depth);
-            let next = Open::new(next, depth);
-            exploration.ends += u64::from(next.ways.is_empty());
-            open.push(next);
+            exploration.ends += u64::from(!open.push(next, depth));
         }
     }
     let found = if exploration.findings > 0 { shortest(plan, faults, usize::MAX) } else { None };
     (exploration, found)
 }
 
-/// A state that has ways to go on.
-struct Open {
-    world: Box<World>,
+/// States on the way, the deepest last.
+#[derive(Default)]
+struct Stack {
+    states: Vec<State>,
+    /// The ways out of them that were not gone yet, end to end.
     ways: Vec<Way>,
+}
+
+struct State {
+    world: Box<World>,
+    /// Its first way.
+    first: usize,
     depth: u32,
 }
 
@@ -104,29 +111,36 @@ struct Way {
     fault: Option<WriteFault>,
 }
 
-impl Open {
-    fn new(world: Box<World>, depth: u32) -> Open {
-        let ways = world.movers().map(|mover| Way { mover, fault: None });
-        Open { ways: ways.collect(), world, depth }
+impl Stack {
+    /// Adds a state; whether there are ways out of it.
+    fn push(&mut self, world: Box<World>, depth: u32) -> bool {
+        let first = self.ways.len();
+        self.ways.extend(ways(&world));
+        self.states.push(State { world, first, depth });
+        self.ways.len() > first
+    }
+
+    /// The next state, deepest first. The last way out of a state takes the state along: only what
+    /// is needed again is copied.
+    fn advance(&mut self, faults: bool) -> Option<(Box<World>, u32)> {
+        while self.states.pop_if(|last| last.first == self.ways.len()).is_some() {}
+        let State { world, first, depth } = self.states.last()?;
+        let (way, depth) = (self.ways.pop()?, depth + 1);
+        if !faults && *first == self.ways.len() {
+            let mut next = self.states.pop()?.world;
+            next.advance(way.mover);
+            return Some((next, depth));
+        }
+        let next = way.go(world.clone());
+        if faults {
+            self.ways.extend(way.failing(world, &next));
+        }
+        Some((next, depth))
     }
 }
 
-/// The next state, deepest first. The last way out of a state takes the state along: only what is
-/// needed again is copied.
-fn advance(open: &mut Vec<Open>, faults: bool) -> Option<(Box<World>, u32)> {
-    while open.pop_if(|last| last.ways.is_empty()).is_some() {}
-    let last = open.last_mut()?;
-    let (way, depth) = (last.ways.pop()?, last.depth + 1);
-    if !faults && last.ways.is_empty() {
-        let mut next = open.pop()?.world;
-        next.advance(way.mover);
-        return Some((next, depth));
-    }
-    let next = way.go(last.world.clone());
-    if faults {
-        last.ways.extend(way.failing(&last.world, &next));
-    }
-    Some((next, depth))
+fn ways(from: &World) -> impl Iterator<Item = Way> + '_ {
+    from.movers().map(|mover| Way { mover, fault: None })
 }
 
 impl Way {
@@ -163,11 +177,11 @@ pub(super) fn shortest(plan: &Arc<Plan>, faults: bool, states: usize) -> Option<
     let mut steps: Vec<(Option<usize>, Way)> = Vec::new();
     let mut frontier = VecDeque::from([(None, start)]);
     while let Some((from, world)) = frontier.pop_front() {
-        let mut ways = Open::new(world, 0);
-        while let Some(way) = ways.ways.pop() {
-            let next = way.go(ways.world.clone());
+        let mut ways: Vec<Way> = ways(&world).collect();
+        while let Some(way) = ways.pop() {
+            let next = way.go(world.clone());
             if faults {
-                ways.ways.extend(way.failing(&ways.world, &next));
+                ways.extend(way.failing(&world, &next));
             }
             if !next.broken().is_empty() {
                 return Some(Found::new(&steps, (from, way), next.broken()));
