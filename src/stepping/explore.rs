@@ -71,8 +71,9 @@ pub fn explore(
     let start = Box::new(World::forgetful(plan));
     let mut known = States::default();
     known.insert(start.fingerprint());
-    let mut open = vec![Open::new(start, 0)];
-    while let Some((next, depth)) = advance(&mut open, faults) {
+    let mut open = Stack::default();
+    open.push(start, 0);
+    while let Some((next, depth)) = open.advance(faults) {
         if exploration.transitions.is_multiple_of(0x1000) && !goes_on() {
             exploration.complete = false;
             break;
@@ -85,9 +86,7 @@ pub fn explore(
         } else if known.insert(next.fingerprint()) {
             exploration.states += 1;
             exploration.depth = exploration.depth.max(depth);
-            let next = Open::new(next, depth);
-            exploration.ends += u64::from(next.ways.is_empty());
-            open.push(next);
+            exploration.ends += u64::from(!open.push(next, depth));
         }
     }
     if exploration.complete && exploration.states <= recount::STATES_MAX {
@@ -97,59 +96,64 @@ pub fn explore(
     (exploration, found)
 }
 
-/// A state that has ways to go on.
-pub(super) struct Open {
-    world: Box<World>,
+/// States on the way, the deepest last.
+#[derive(Default)]
+struct Stack {
+    states: Vec<State>,
+    /// The ways out of them that were not gone yet, end to end.
     ways: Vec<Way>,
+}
+
+struct State {
+    world: Box<World>,
+    /// Its first way.
+    first: usize,
     depth: u32,
 }
 
 /// Who moves next, and what goes wrong with a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Way {
+pub(super) struct Way {
     mover: Mover,
     fault: Option<WriteFault>,
 }
 
-impl Open {
-    pub(super) fn new(world: Box<World>, depth: u32) -> Open {
-        let ways = world.movers().map(|mover| Way { mover, fault: None });
-        Open { ways: ways.collect(), world, depth }
+impl Stack {
+    /// Adds a state; whether there are ways out of it.
+    fn push(&mut self, world: Box<World>, depth: u32) -> bool {
+        let first = self.ways.len();
+        self.ways.extend(ways(&world));
+        self.states.push(State { world, first, depth });
+        self.ways.len() > first
     }
 
-    /// Whether there is no way left.
-    pub(super) fn is_done(&self) -> bool {
-        self.ways.is_empty()
-    }
-
-    /// Where the next way leads.
-    pub(super) fn next(&mut self, faults: bool) -> Option<Box<World>> {
-        let way = self.ways.pop()?;
-        let next = way.go(self.world.clone());
-        if faults {
-            self.ways.extend(way.failing(&self.world, &next));
+    /// The next state, deepest first. The last way out of a state takes the state along: only what
+    /// is needed again is copied.
+    fn advance(&mut self, faults: bool) -> Option<(Box<World>, u32)> {
+        while self.states.pop_if(|last| last.first == self.ways.len()).is_some() {}
+        let State { world, first, depth } = self.states.last()?;
+        let (way, depth) = (self.ways.pop()?, depth + 1);
+        if !faults && *first == self.ways.len() {
+            let mut next = self.states.pop()?.world;
+            next.advance(way.mover);
+            return Some((next, depth));
         }
-        Some(next)
+        let next = way.go(world.clone());
+        if faults {
+            self.ways.extend(way.failing(world, &next));
+        }
+        Some((next, depth))
     }
 }
 
-/// The next state, deepest first. The last way out of a state takes the state along: only what is
-/// needed again is copied.
-fn advance(open: &mut Vec<Open>, faults: bool) -> Option<(Box<World>, u32)> {
-    while open.pop_if(|last| last.ways.is_empty()).is_some() {}
-    let last = open.last_mut()?;
-    let (way, depth) = (last.ways.pop()?, last.depth + 1);
-    if !faults && last.ways.is_empty() {
-        let mut next = open.pop()?.world;
-        next.advance(way.mover);
-        return Some((next, depth));
-    }
-    last.ways.push(way);
-    Some((last.next(faults)?, depth))
+/// Who can move next.
+pub(super) fn ways(from: &World) -> impl Iterator<Item = Way> + '_ {
+    from.movers().map(|mover| Way { mover, fault: None })
 }
 
 impl Way {
-    fn go(self, mut next: Box<World>) -> Box<World> {
+    /// Where it leads from a state.
+    pub(super) fn go(self, mut next: Box<World>) -> Box<World> {
         next.fails(self.fault);
         next.advance(self.mover);
         next
@@ -157,7 +161,7 @@ impl Way {
 
     /// Where nothing has gone wrong yet, every way in which one of the writes can that were made
     /// from one state to the next.
-    fn failing(self, from: &World, to: &World) -> impl Iterator<Item = Way> + use<> {
+    pub(super) fn failing(self, from: &World, to: &World) -> impl Iterator<Item = Way> + use<> {
         let first = from.writes() + 1;
         let last = if to.has_failed() { from.writes() } else { to.writes() };
         let faults = (first..=last).flat_map(|nth| {
@@ -183,11 +187,11 @@ pub fn shortest(plan: &Arc<Plan>, faults: bool, states: usize) -> Option<Found> 
     let mut steps: Vec<(Option<usize>, Way)> = Vec::new();
     let mut frontier = VecDeque::from([(None, start)]);
     while let Some((from, world)) = frontier.pop_front() {
-        let mut ways = Open::new(world, 0);
-        while let Some(way) = ways.ways.pop() {
-            let next = way.go(ways.world.clone());
+        let mut ways: Vec<Way> = ways(&world).collect();
+        while let Some(way) = ways.pop() {
+            let next = way.go(world.clone());
             if faults {
-                ways.ways.extend(way.failing(&ways.world, &next));
+                ways.extend(way.failing(&world, &next));
             }
             if !next.broken().is_empty() {
                 return Some(Found::new(&steps, (from, way), next.broken()));

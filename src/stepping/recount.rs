@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::explore::Open;
+use super::explore::{Way, ways};
 use super::plan::Plan;
 use super::world::World;
 
@@ -58,6 +58,28 @@ pub fn recount(plan: &Arc<Plan>, faults: bool) -> Recount {
     Recount { states, schedules, one_by_one }
 }
 
+/// A state, and the ways out of it that were not gone yet.
+struct Open {
+    world: Box<World>,
+    ways: Vec<Way>,
+}
+
+impl Open {
+    fn new(world: Box<World>) -> Open {
+        Open { ways: ways(&world).collect(), world }
+    }
+
+    /// Where the next way leads.
+    fn next(&mut self, faults: bool) -> Option<Box<World>> {
+        let way = self.ways.pop()?;
+        let next = way.go(self.world.clone());
+        if faults {
+            self.ways.extend(way.failing(&self.world, &next));
+        }
+        Some(next)
+    }
+}
+
 /// A state whose schedules are being added up.
 struct Sum {
     open: Open,
@@ -68,8 +90,8 @@ struct Sum {
 impl Sum {
     fn new(world: Box<World>) -> Sum {
         let hash = world.fingerprint();
-        let open = Open::new(world, 0);
-        let is_end = open.is_done();
+        let open = Open::new(world);
+        let is_end = open.ways.is_empty();
         Sum { open, hash, schedules: u128::from(is_end) }
     }
 }
@@ -78,7 +100,7 @@ impl Sum {
 fn add_up(plan: &Arc<Plan>, faults: bool) -> (u64, Option<u128>) {
     // Nothing is known of a state yet whose schedules are being added up.
     let mut known: BTreeMap<u128, Option<u128>> = BTreeMap::new();
-    let mut sums = vec![Sum::new(Box::new(World::new(plan)))];
+    let mut sums = vec![Sum::new(Box::new(World::forgetful(plan)))];
     let mut is_endless = false;
     known.insert(sums[0].hash, None);
     while let Some(last) = sums.last_mut() {
@@ -104,21 +126,21 @@ fn add_up(plan: &Arc<Plan>, faults: bool) -> (u64, Option<u128>) {
             }
         }
     }
-    let schedules = known.get(&World::new(plan).fingerprint()).copied().flatten();
+    let schedules = known.get(&World::forgetful(plan).fingerprint()).copied().flatten();
     (known.len() as u64, schedules.filter(|_| !is_endless))
 }
 
 /// Every schedule, each on its own.
 fn one_by_one(plan: &Arc<Plan>, faults: bool) -> u64 {
     let mut schedules = 0;
-    let mut open = vec![Open::new(Box::new(World::new(plan)), 0)];
+    let mut open = vec![Open::new(Box::new(World::forgetful(plan)))];
     while let Some(last) = open.last_mut() {
         match last.next(faults) {
             None => drop(open.pop()),
             Some(next) if !next.broken().is_empty() => schedules += 1,
             Some(next) => {
-                let next = Open::new(next, 0);
-                schedules += u64::from(next.is_done());
+                let next = Open::new(next);
+                schedules += u64::from(next.ways.is_empty());
                 open.push(next);
             }
         }

@@ -25,6 +25,11 @@ impl Digest {
         value.hash(&mut digest);
         (u128::from(digest.high) << 64) | u128::from(digest.low)
     }
+
+    fn mix(&mut self, low: u64, high: u64) {
+        self.low = fold(self.low ^ low, 0xa076_1d64_78bd_642f);
+        self.high = fold(self.high.wrapping_add(high), 0xe703_7ed1_a0b4_28db);
+    }
 }
 
 /// Multiplies, and folds the two halves of the product into one, as wyhash does.
@@ -46,8 +51,7 @@ impl Hasher for Digest {
     }
 
     fn write_u64(&mut self, word: u64) {
-        self.low = fold(self.low ^ word, 0xa076_1d64_78bd_642f);
-        self.high = fold(self.high.wrapping_add(word), 0xe703_7ed1_a0b4_28db);
+        self.mix(word, word);
     }
 
     fn write_u8(&mut self, word: u8) {
@@ -58,9 +62,9 @@ impl Hasher for Digest {
         self.write_u64(word.into());
     }
 
-    fn write_u128(&mut self, word: u128) {
-        self.write_u64(word as u64);
-        self.write_u64((word >> 64) as u64);
+    /// Only hashes are that long: each half goes where it came from.
+    fn write_u128(&mut self, hash: u128) {
+        self.mix(hash as u64, (hash >> 64) as u64);
     }
 
     fn write_i32(&mut self, word: i32) {
