@@ -13,6 +13,8 @@ use super::read::grammar;
 #[must_use]
 pub fn write(scenario: &Scenario) -> String {
     let style = PrettyConfig::new().depth_limit(2).new_line("\n").separate_tuple_members(false);
+    // A program has many lines, and is read by people.
+    let style = style.escape_strings(false);
     let text = grammar().to_string_pretty(scenario, style).expect("plain data");
     text + "\n"
 }
@@ -34,5 +36,15 @@ mod tests {
             let text = write(&scenario);
             assert_eq!(parse(&path, &text).as_ref(), Ok(&scenario), "{name}:\n{text}");
         }
+    }
+
+    #[test]
+    fn a_program_is_written_line_by_line() {
+        let text = "Stepping(about: \"a\", program: \"\n  method main args 0 locals 0\n    \
+                    RET_VOID\n  end\", expect: [])";
+        let scenario = parse(Path::new("x.ron"), text).unwrap();
+        let written = write(&scenario);
+        assert!(written.contains("\n    RET_VOID\n"), "{written}");
+        assert_eq!(parse(Path::new("x.ron"), &written).unwrap(), scenario);
     }
 }
