@@ -204,14 +204,16 @@ impl World {
         self.process.faults.extend(fault);
     }
 
-    /// Everything that the future depends on, in 128 bits; what was told is past.
+    /// Everything that the future depends on, in 128 bits: what was told is past. Of the twin only
+    /// whether there is one, since it does what the process does.
     #[must_use]
     pub fn fingerprint(&self) -> u128 {
         let rest = (&self.debugger, &self.waits, self.stopped, self.pause, self.next_command);
         let steps: Vec<_> =
             self.references.iter().map(|it| it.nameless(&self.process.vm)).collect();
         let ghosts = (&self.steps, &self.breakpoints, &self.arrivals, steps, &self.ledger);
-        let rest = (rest, self.process.rest(), &self.respawned, self.has_failed);
+        let has_twin = self.twin.is_some();
+        let rest = (rest, self.process.rest(), &self.respawned, self.has_failed, has_twin);
         self.process.vm.state_hash() ^ Digest::of(&(rest, ghosts)).rotate_left(17)
     }
 
