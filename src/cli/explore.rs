@@ -160,6 +160,7 @@ fn explore_steps(
     let goes_on = || progress.goes_on();
     let (exploration, found) =
         stepping::explore::explore(&entry.name, &plan, args.faults > 0, &goes_on);
+    let exploration = exploration.recounted(&plan, args.faults > 0);
     progress.stepped(exploration.transitions);
     if let Some(found) = found {
         let shortest = found.scenario(scenario, &plan);

@@ -89,9 +89,6 @@ pub fn explore(
             exploration.ends += u64::from(!open.push(next, depth));
         }
     }
-    if exploration.complete && exploration.states <= recount::STATES_MAX {
-        exploration.recount = Some(recount(plan, faults));
-    }
     let found = if exploration.findings > 0 { shortest(plan, faults, usize::MAX) } else { None };
     (exploration, found)
 }
@@ -246,6 +243,13 @@ impl Found {
 }
 
 impl Exploration {
+    /// The same with a second opinion, where that does not take too long.
+    #[must_use]
+    pub fn recounted(self, plan: &Arc<Plan>, faults: bool) -> Exploration {
+        let is_small = self.complete && self.states <= recount::STATES_MAX;
+        Exploration { recount: is_small.then(|| recount(plan, faults)), ..self }
+    }
+
     /// Whether everything was gone through, and nothing is wrong.
     #[must_use]
     pub fn is_clean(&self) -> bool {
