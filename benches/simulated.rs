@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use softdock::corpus;
 use softdock::run::Stage;
-use softdock::scenario::Attach;
+use softdock::scenario::{Attach, Scenario};
+use softdock::stepping::play::play;
 use softdock::trace::Trace;
 
 const CLEAN: &str = r#"(
@@ -51,7 +52,15 @@ fn all_scenarios() {
         let files = corpus::find(std::slice::from_ref(&root)).expect("the scenarios");
         for (path, name) in &files {
             let entry = corpus::load(path, name).expect("a scenario that reads");
-            black_box(entry.run(Trace::off()).expect("a process that can be built"));
+            match &entry.scenario {
+                Scenario::Attach(_) => {
+                    black_box(entry.run(Trace::off()).expect("a process that can be built"));
+                }
+                Scenario::Stepping(stepping) => {
+                    let (_, plan) = entry.plan().expect("a program that assembles");
+                    black_box(play(stepping, &plan, false));
+                }
+            }
         }
         count = files.len();
         rounds.push(began.elapsed());
