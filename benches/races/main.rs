@@ -20,8 +20,9 @@
 //! consistent, and each is one step everywhere; loom and shuttle also count the starting and
 //! joining of threads as steps. What shuttle tells of the bug goes to standard error.
 //!
-//! That takes about ten seconds. With `-- all` two threads meet the breakpoint as well, which takes
-//! loom some seconds and shuttle many minutes; a tool is named as soon as it is at work.
+//! That takes about ten seconds. With `-- all` two threads meet the breakpoint as well: loom takes
+//! seconds for that, and shuttle gives up after some minutes. A tool is named as soon as it is at
+//! work.
 
 #![allow(clippy::float_arithmetic, reason = "ratios for a person to read")]
 
@@ -38,6 +39,8 @@ pub(crate) struct Verdict {
     pub(crate) broken: bool,
     /// What it went through: executions, schedules or states.
     pub(crate) steps: u64,
+    /// Whether that was everything.
+    pub(crate) is_complete: bool,
 }
 
 type Explore<R> = fn(R) -> Verdict;
@@ -80,7 +83,11 @@ fn compare<R>(tool: &Tool<R>, race: impl Fn(bool) -> R, ours: Option<Duration>) 
         took.as_secs_f64() * 1e6,
         took.as_secs_f64() / ours.as_secs_f64(),
         verdict.steps as f64 / took.as_secs_f64(),
-        if verdict.broken { "BROKEN" } else { "kept" },
+        match (verdict.broken, verdict.is_complete) {
+            (true, _) => "BROKEN",
+            (false, true) => "kept",
+            (false, false) => "kept so far, gave up",
+        },
         if found { "bug found" } else { "bug NOT FOUND" },
     );
     ours

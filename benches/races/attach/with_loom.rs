@@ -25,7 +25,7 @@ pub(crate) fn explore(race: Race) -> Verdict {
             run(race);
         });
     });
-    Verdict { broken, steps: executions.load(SeqCst) }
+    Verdict { broken, steps: executions.load(SeqCst), is_complete: true }
 }
 
 fn run(race: Race) {

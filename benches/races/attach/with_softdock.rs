@@ -36,7 +36,7 @@ pub(crate) fn explore(race: Race) -> Verdict {
         drop(ended);
         broken |= wrong && !chooser.was_cut();
         if !chooser.next_run(wrong) {
-            return Verdict { broken, steps: chooser.states() };
+            return Verdict { broken, steps: chooser.states(), is_complete: true };
         }
     }
 }

@@ -9,6 +9,9 @@ use shuttle::sync::atomic::AtomicU32;
 use super::{BREAKPOINT, NOP, PATCHED, PROGRAM, Race, WAY};
 use crate::{Verdict, panics};
 
+/// It gives up after so many: with two threads there are more.
+const SCHEDULES_MAX: u64 = 30_000_000;
+
 struct Shared {
     words: [AtomicU32; 2],
     /// What the breakpoint has replaced.
@@ -23,22 +26,27 @@ pub(crate) fn explore(race: Race) -> Verdict {
             counted.fetch_add(1, SeqCst);
             run(race);
         };
-        shuttle::check_dfs(every, None);
+        shuttle::check_dfs(every, Some(SCHEDULES_MAX as usize));
     });
-    Verdict { broken, steps: schedules.load(SeqCst) }
+    let steps = schedules.load(SeqCst);
+    Verdict { broken, steps, is_complete: steps < SCHEDULES_MAX }
 }
 
 fn run(race: Race) {
     let words = PROGRAM.map(AtomicU32::new);
     let shared = Arc::new(Shared { words, table: Mutex::new(None) });
-    let threads: Vec<_> = (0..race.threads)
+    let mut threads: Vec<_> = (0..race.threads)
         .map(|_| {
             let shared = shared.clone();
             shuttle::thread::spawn(move || interpret(&shared))
         })
         .collect();
-    set(&shared, race.bug);
-    remove(&shared);
+    // The last to start, since who starts first runs first: else a search that goes depth first
+    // comes to the bug after everything else.
+    threads.push(shuttle::thread::spawn(move || {
+        set(&shared, race.bug);
+        remove(&shared);
+    }));
     assert!(threads.into_iter().all(|thread| thread.join().is_ok()));
 }
 

@@ -70,7 +70,7 @@ pub(crate) fn explore(race: Race) -> Verdict {
         broken |= wrong && !chooser.was_cut();
         if !chooser.next_run(wrong) {
             assert!(!chooser.has_diverged(), "the same choices have led elsewhere");
-            return Verdict { broken, steps: chooser.states() };
+            return Verdict { broken, steps: chooser.states(), is_complete: true };
         }
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn explore(race: Race) -> Verdict {
     Verdict {
         broken: checker.discovery("every thread executes the program").is_some(),
         steps: checker.unique_state_count() as u64,
+        is_complete: true,
     }
 }
 
