@@ -16,7 +16,7 @@ use super::plan::Plan;
 use super::process::Process;
 use super::reference::{Element, Reference};
 use super::told::Told;
-use crate::scenario::stepping::WriteFault;
+use crate::scenario::stepping::{Command, WriteFault};
 
 /// Who moves: a thread, or the debugger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,7 +86,7 @@ pub struct World {
     /// What was told; `None` when nobody wants to know.
     told: Option<Shared<Vec<Told>>>,
     pub(super) broken: Vec<Violation>,
-    /// The fingerprint of memory when it was last looked at.
+    /// What code and engine were when they were looked at last.
     looked_at: u128,
     /// Whether the program is damaged for good: nothing moves any more.
     is_torn: bool,
@@ -224,19 +224,36 @@ impl World {
             Mover::Thread(thread) => self.run(thread),
         }
         self.broken.extend(self.process.torn.take().map(Violation::Torn));
-        let is_alone = matches!(
-            self.happened,
-            Happened::Executed(Step { entered: None, .. }, _) | Happened::Hit(_)
-        );
-        let fingerprint = self.process.vm.memory().fingerprint();
-        // The engine was called, or should not have to be.
-        if !is_alone || fingerprint != self.looked_at {
-            self.looked_at = fingerprint;
+        let looked_at = self.looked_at();
+        if self.may_have_changed() || looked_at != self.looked_at {
+            self.looked_at = looked_at;
             self.is_torn |= is_torn(&self.process.vm, &self.debugger);
             if !self.is_torn {
                 self.broken.extend(check_code(&self.process.vm, &self.debugger));
                 self.check_wishes();
             }
+        }
+        if !self.is_torn && self.stands_still() {
+            self.broken.push(Violation::StandsStill);
+        }
+    }
+
+    /// What code and engine are, and all that they must be as long as nobody asks for anything else.
+    fn looked_at(&self) -> u128 {
+        let vm = &self.process.vm;
+        Digest::of(&(vm.memory().fingerprint(), &self.debugger, vm.method_enter()))
+    }
+
+    /// Whether something else may be wanted of them now: not where a thread runs, comes to a
+    /// breakpoint and goes on.
+    fn may_have_changed(&self) -> bool {
+        match self.happened {
+            Happened::Executed(Step { entered, .. }, _) => entered.is_some(),
+            Happened::Hit(_) | Happened::Scanned(..) | Happened::Stayed(_) => false,
+            Happened::Commands(from, to, _) => {
+                self.plan.commands[from..to].iter().any(|command| *command != Command::Go)
+            }
+            _ => true,
         }
     }
 }
