@@ -238,7 +238,7 @@ impl World {
         }
     }
 
-    /// What code and engine are. They are right as long as they stay, and nothing else is asked for.
+    /// What code and engine are. They stay right for as long as nothing else is asked for.
     fn looked_at(&self) -> u128 {
         let vm = &self.process.vm;
         Digest::of(&(vm.memory().fingerprint(), &self.debugger, vm.method_enter()))
