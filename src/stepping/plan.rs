@@ -64,7 +64,7 @@ impl Plan {
         for (first, other) in &scenario.bodies {
             bodies.push((method(first)?, method(other)?));
         }
-        scenario.debugger.iter().try_for_each(|command| check(&program, command))?;
+        scenario.debugger.iter().try_for_each(|command| check(&program, &bodies, command))?;
         let (commands, faults) = (scenario.debugger.clone(), scenario.faults.clone());
         let program = Arc::new(program);
         Ok(Plan { program, threads, again, late, bodies, commands, faults })
@@ -91,14 +91,27 @@ fn check_choices(scenario: &Stepping) -> Result<(), Unplannable> {
 }
 
 /// Whether the program has what a command names.
-fn check(program: &Program, command: &Command) -> Result<(), Unplannable> {
+fn check(
+    program: &Program,
+    bodies: &[(usize, usize)],
+    command: &Command,
+) -> Result<(), Unplannable> {
     match command {
-        Command::Break(text) => place(program, text).map(drop),
+        Command::Break(text) => {
+            let (method, _) = place(program, text)?;
+            let other = bodies.iter().find(|(_, other)| *other == method.0 as usize);
+            other.map_or(Ok(()), |(first, _)| {
+                let first = program.methods()[*first].name();
+                let message =
+                    format!("this is another body of `{first}`: set the breakpoint there");
+                Err(Unplannable::Text(text.clone(), message))
+            })
+        }
         Command::Evaluate(name, _) => {
             program.method(name).map(drop).ok_or_else(|| unknown_method(program, name))
         }
         Command::Either(commands) => {
-            commands.iter().try_for_each(|command| check(program, command))
+            commands.iter().try_for_each(|command| check(program, bodies, command))
         }
         _ => Ok(()),
     }

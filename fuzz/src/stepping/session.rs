@@ -20,10 +20,13 @@ pub fn take(text: String, program: &Program, from: &mut &[u8]) -> Stepping {
     let threads = (0..count).map(|_| method(from)).collect();
     let again = list(from, LIST_MAX, |from| (1 + u64::take(from) % count as u64, method(from)));
     let late = list(from, LIST_MAX, method);
-    let bodies = other_bodies(list(from, LIST_MAX, |from| (method(from), method(from))));
+    let mut bodies = other_bodies(list(from, LIST_MAX, |from| (method(from), method(from))));
     let debugger = list(from, COMMANDS_MAX, |from| command(program, from, true));
     let faults = list(from, LIST_MAX, fault);
-    let choices = list(from, COMMANDS_MAX, |from| usize::from(u8::take(from)) % 5);
+    bodies.retain(|(_, other)| !debugger.iter().any(|command| breaks_in(command, other)));
+    let choices = list(from, COMMANDS_MAX, |from| usize::from(u8::take(from)));
+    let choices = choices.into_iter().filter_map(|choice| choice.checked_rem(longest(&debugger)));
+    let choices = choices.collect();
     let rest = from.iter().take(SCHEDULE_MAX);
     let schedule = rest.map(|byte| 1 + u64::from(*byte) % count as u64).collect();
     Stepping {
@@ -41,6 +44,24 @@ pub fn take(text: String, program: &Program, from: &mut &[u8]) -> Stepping {
         expect: Vec::new(),
         output: Vec::new(),
     }
+}
+
+/// Whether this sets a breakpoint in that method: it has to be named by its first body.
+fn breaks_in(command: &Command, method: &str) -> bool {
+    match command {
+        Command::Break(text) => text.split(':').next() == Some(method),
+        Command::Either(commands) => commands.iter().any(|command| breaks_in(command, method)),
+        _ => false,
+    }
+}
+
+/// How many commands there are at most to choose from.
+fn longest(debugger: &[Command]) -> usize {
+    let commands = debugger.iter().map(|command| match command {
+        Command::Either(commands) => commands.len(),
+        _ => 0,
+    });
+    commands.max().unwrap_or(0)
 }
 
 fn list<T>(from: &mut &[u8], max: usize, mut item: impl FnMut(&mut &[u8]) -> T) -> Vec<T> {
