@@ -18,6 +18,10 @@ impl<E: ExecutionControl> Debugger<E> {
         let Some(context) = target.context(thread) else { return Vec::new() };
         let Some(frame) = target.frame(thread, 0) else { return Vec::new() };
         let at = context.ip;
+        // Who comes to another place has left the one that a step began at, be it moved there.
+        let left =
+            |it: &&mut Stepper| it.thread == thread && it.frozen == 0 && it.begins != Some(at);
+        self.steppers.iter_mut().filter(left).for_each(|stepper| stepper.is_moved = false);
         let mut events = Vec::new();
         if self.is_own(target, at) {
             events.push(Event::Break { thread, at });
