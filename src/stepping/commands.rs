@@ -114,14 +114,7 @@ impl World {
             How::Over => Mode::Over,
             How::Out => Mode::Out,
         };
-        let mut frames = self.process.vm.frames(thread);
-        let moved_to = self.process.vm.context(thread).map(|context| context.frame);
-        let newest = frames.iter().position(|frame| Some(frame.address) == moved_to);
-        if let Some(gone @ 1..) = newest {
-            // They are thrown away when the thread goes on.
-            frames.drain(..gone);
-            frames[0].is_calling = false;
-        }
+        let frames = self.process.frames_to_be(thread);
         let method = frames.get(nth).ok_or(Refused::NoFrame)?.method;
         let slots = range.map(|(from, to)| (from as u32, to as u32));
         let address = |slot| self.process.vm.program().address(method, slot);
@@ -192,6 +185,9 @@ impl World {
         for event in stuck {
             self.judge_step(thread, &event);
             self.note([Told::Event(event)]);
+        }
+        if self.process.is_moved(thread) {
+            self.move_references(thread);
         }
         self.ledger.interrupted(&self.process.vm, thread);
         let target = &mut self.process;

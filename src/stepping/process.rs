@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use softdock_clr::{FrameKind, Phase, Vm};
+use softdock_clr::{self as clr, FrameKind, Phase, Vm};
 use softdock_process::{Address, ErrorKind, MemoryError, ProcessMemory};
 use softdock_stepping::{Body, Bypass, Context, Debuggee, Frame, MethodId, ThreadId};
 
@@ -44,6 +44,25 @@ impl Process {
         }
         self.loaded.push(method);
         Some(id(self.first(method)))
+    }
+
+    /// The frames that a thread has when it goes on: where it was moved, the newer ones are thrown
+    /// away.
+    pub(super) fn frames_to_be(&self, thread: u64) -> Vec<clr::Frame> {
+        let mut frames = self.vm.frames(thread);
+        let Some(context) = self.vm.context(thread) else { return frames };
+        let newest = frames.iter().position(|frame| frame.address == context.frame);
+        frames.drain(..newest.unwrap_or(0));
+        if let Some(leaf) = frames.first_mut() {
+            (leaf.ip, leaf.is_calling) = (context.ip, leaf.is_calling && newest == Some(0));
+        }
+        frames
+    }
+
+    /// Whether a thread will go on elsewhere than where it is.
+    pub(super) fn is_moved(&self, thread: u64) -> bool {
+        let leaf = self.vm.frame(thread, 0).map(|leaf| (leaf.address, leaf.ip));
+        self.vm.context(thread).map(|context| (context.frame, context.ip)) != leaf
     }
 
     /// What the future depends on, beside the machine.

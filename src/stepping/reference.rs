@@ -4,11 +4,20 @@
 
 use std::hash::Hash;
 
+use softdock_clr::opcode::DEBUG_METHOD_ENTER;
 use softdock_clr::{ClauseKind, Frame, FrameKind, Program, Vm};
+use softdock_process::Address;
 use softdock_stepping::{Mode, Reason, StepperId};
 
-/// `DEBUG_METHOD_ENTER`, which comes before the first place of a method.
-const METHOD_ENTER: u32 = 350;
+/// The frame that an instruction is executed in.
+pub(super) struct Inside {
+    /// The activation whose variables it uses.
+    pub(super) owner: u64,
+    /// What it runs.
+    pub(super) kind: FrameKind,
+    /// The activation itself, where that is a `finally` which an exception runs.
+    pub(super) cleans_up: Option<u64>,
+}
 
 /// A place that a thread is about to execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,17 +37,22 @@ pub(super) struct Element {
 }
 
 impl Element {
-    /// The instruction at this slot of a method, in these activations.
+    /// The instruction at this slot of a method. Two clauses may have handlers at the same place:
+    /// which of them it is there, the frame tells.
     pub(super) fn new(
         program: &Program,
-        (owner, cleans_up): (u64, Option<u64>),
+        Inside { owner, kind, cleans_up }: Inside,
         (method, slot): (usize, u32),
     ) -> Element {
         let code = &program.methods()[method];
         let instruction = code.instruction(slot);
-        let begins = code.clauses().iter().find_map(|clause| match clause.kind {
-            ClauseKind::Filter(filter) if filter == slot => Some(Reason::Filter),
-            ClauseKind::Catch | ClauseKind::Filter(_) if clause.handler == slot => {
+        let begins = code.clauses().iter().find_map(|clause| match (kind, clause.kind) {
+            (FrameKind::Filter, ClauseKind::Filter(filter)) if filter == slot => {
+                Some(Reason::Filter)
+            }
+            (FrameKind::Catch, ClauseKind::Catch | ClauseKind::Filter(_))
+                if clause.handler == slot =>
+            {
                 Some(Reason::Handler)
             }
             _ => None,
@@ -71,6 +85,8 @@ pub(super) struct Reference {
     is_announced: bool,
     /// Why it came to where it is, which what has no line does not change.
     came: Reason,
+    /// Where it was moved to, and has not executed anything since.
+    moved_to: Option<(u64, Address)>,
     /// Evaluations under way when it was begun.
     pub(super) depth: usize,
 }
@@ -109,6 +125,7 @@ impl Reference {
             entered: None,
             is_announced: false,
             came: Reason::Normal,
+            moved_to: None,
             depth,
         })
     }
@@ -144,12 +161,14 @@ impl Reference {
         }
     }
 
-    /// Whoever debugs has moved the thread, which has these frames now.
+    /// Whoever debugs has moved the thread, which has these frames now. That counts once, also
+    /// where it is told twice, since the thread was made to evaluate something in between.
     pub(super) fn moved(&mut self, frames: &[Frame]) {
         let owner = |frame: &Frame| frames.iter().find(|other| other.address == frame.owner);
-        let Some(now) = frames.first().and_then(owner).map(|frame| frame.activation) else {
-            return;
-        };
+        let place = frames.first().map(|leaf| (leaf.activation, leaf.ip));
+        let now = frames.first().and_then(owner).map(|frame| frame.activation);
+        let Some(now) = now.filter(|_| self.moved_to != place) else { return };
+        self.moved_to = place;
         if now == self.start {
             (self.has_begun, self.entered, self.is_announced) = (false, None, false);
         } else if let Some(nth) = self.ancestors.iter().position(|other| *other == now) {
@@ -165,6 +184,7 @@ impl Reference {
 
     /// This was executed by its thread, and may have called something.
     pub(super) fn executed(&mut self, at: &Element, called: Option<u64>) {
+        self.moved_to = None;
         if at.owner == self.start || self.ancestors.contains(&at.owner) {
             self.came = if at.mapped { Reason::Normal } else { self.reason_at(at) };
         }
@@ -180,7 +200,7 @@ impl Reference {
             if self.mode == Mode::Out {
                 self.mode = Mode::Over;
             }
-        } else if at.opcode == METHOD_ENTER && self.entered.is_some() && !self.is_announced {
+        } else if at.opcode == DEBUG_METHOD_ENTER && self.entered.is_some() && !self.is_announced {
             // What was called first may not tell, and calls something that does.
             (self.entered, self.is_announced) = (Some(at.owner), true);
         }
@@ -203,7 +223,8 @@ impl Reference {
         let (start, entered) = (frame(self.start), self.entered.map(frame));
         let clauses: Vec<_> = self.clauses.iter().filter_map(|it| frame(*it)).collect();
         let Reference { id, thread, mode, range, has_begun, is_announced, came, depth, .. } = *self;
-        let names = (start, ancestors, clauses, entered);
+        let moved_to = self.moved_to.map(|(activation, ip)| (frame(activation), ip));
+        let names = (start, ancestors, clauses, entered, moved_to);
         ((id, thread, mode, range), (has_begun, is_announced, came, depth), names)
     }
 }

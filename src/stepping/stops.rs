@@ -4,7 +4,7 @@
 use softdock_stepping::{Event, Reason};
 
 use super::judge::{Arrival, Violation, breakpoints_at, is_own_break};
-use super::reference::Element;
+use super::reference::{Element, Inside};
 use super::world::World;
 
 impl World {
@@ -50,13 +50,14 @@ impl World {
             return;
         }
         let frames = self.process.vm.frames(thread);
-        let owner = frames.first().and_then(|leaf| {
-            let owner = frames.iter().find(|frame| frame.address == leaf.owner)?;
-            Some((owner.activation, leaf.cleans_up.then_some(leaf.activation)))
+        let inside = frames.first().and_then(|leaf| {
+            let owner = frames.iter().find(|frame| frame.address == leaf.owner)?.activation;
+            let cleans_up = leaf.cleans_up.then_some(leaf.activation);
+            Some(Inside { owner, kind: leaf.kind, cleans_up })
         });
         let place = self.process.vm.program().place(*at);
-        let (Some(names), Some(place)) = (owner, place) else { return };
-        let element = Element::new(self.process.vm.program(), names, place);
+        let (Some(inside), Some(place)) = (inside, place) else { return };
+        let element = Element::new(self.process.vm.program(), inside, place);
         if reference.thread != thread {
             self.broken.push(Violation::ForeignStep(*id));
         } else if !reference.ends_at(&element) {

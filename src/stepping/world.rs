@@ -14,7 +14,7 @@ use super::judge::{
 use super::ledger::Ledger;
 use super::plan::Plan;
 use super::process::Process;
-use super::reference::{Element, Reference};
+use super::reference::{Element, Inside, Reference};
 use super::told::Told;
 use crate::scenario::stepping::{Command, WriteFault};
 
@@ -419,13 +419,18 @@ impl World {
         if did == Did::Moved {
             let nth = self.arrival(thread);
             nth.map(|nth| self.arrivals.remove(nth));
-            let (frames, depth) =
-                (self.process.vm.frames(thread), self.process.vm.evaluations(thread));
-            let mine = |known: &&mut Reference| known.thread == thread && known.depth == depth;
-            self.references.iter_mut().filter(mine).for_each(|known| known.moved(&frames));
+            self.move_references(thread);
         }
         self.did(thread, did);
         self.tell(thread, &events);
+    }
+
+    /// Lets the steps of a thread that was moved follow it.
+    pub(super) fn move_references(&mut self, thread: u64) {
+        let frames = self.process.frames_to_be(thread);
+        let depth = self.process.vm.evaluations(thread);
+        let mine = |known: &&mut Reference| known.thread == thread && known.depth == depth;
+        self.references.iter_mut().filter(mine).for_each(|known| known.moved(&frames));
     }
 
     /// The arrival of a thread in what it runs now.
@@ -484,9 +489,9 @@ impl World {
     }
 
     fn element(&self, step: &Step) -> Element {
-        let Step { owner, activation, method, slot, cleans_up, .. } = *step;
-        let cleans_up = cleans_up.then_some(activation);
-        Element::new(self.process.vm.program(), (owner, cleans_up), (method, slot))
+        let Step { owner, activation, method, slot, kind, cleans_up, .. } = *step;
+        let inside = Inside { owner, kind, cleans_up: cleans_up.then_some(activation) };
+        Element::new(self.process.vm.program(), inside, (method, slot))
     }
 
     fn evaluated(&mut self, thread: u64, result: Result<Option<i32>, i32>) {

@@ -77,8 +77,9 @@ impl<E: ExecutionControl> Debugger<E> {
             // A thread that was moved back is where it was, but its step began elsewhere.
             let is_elsewhere = is_moved || stepper.is_moved;
             let stays = stepper.home == frame.owner && stepper.mode != Mode::Out;
-            let anew = stepper.home < frame.owner || stays && stepper.begins != Some(frame.ip);
-            is_elsewhere && anew
+            // One that has come back already, before the thread evaluated something, waits here.
+            let is_known = stepper.begins == Some(frame.ip) || stepper.is_back_at(frame.ip);
+            is_elsewhere && (stepper.home < frame.owner || stays && !is_known)
         };
         let mut events = Vec::new();
         for mut stepper in self.take_steppers(thread, concerns) {
@@ -88,6 +89,7 @@ impl<E: ExecutionControl> Debugger<E> {
             stepper.is_entering = false;
             if stepper.home < frame.owner {
                 stepper.go_on_from(frame.ip, &frame, false);
+                stepper.awaited.push((frame.ip, Reason::Return));
                 events.extend(self.wait_at(target, stepper, (frame.ip, frame.owner), frame.ip));
                 continue;
             }

@@ -45,7 +45,8 @@ pub(crate) struct Stepper {
     pub(crate) begins: Option<Address>,
     /// Whether the thread had been moved to where it began, and has not gone on from there.
     pub(crate) is_moved: bool,
-    /// Where it waits for a method, a handler or a filter to begin.
+    /// Where it waits for a method, a handler or a filter to begin, or has come back to because
+    /// the frame it began in was thrown away.
     pub(crate) awaited: Vec<(Address, Reason)>,
     /// Why it came to where it goes on from: what has no line does not change that.
     pub(crate) came: Reason,
@@ -68,6 +69,11 @@ impl Stepper {
             None if frame.owner == self.home => self.came,
             None => Reason::Return,
         }
+    }
+
+    /// Whether it has come back to this place because the frame it began in was thrown away.
+    pub(crate) fn is_back_at(&self, at: Address) -> bool {
+        self.awaited.contains(&(at, Reason::Return))
     }
 
     /// It goes on from a place that is not its end. Where that is in another frame, the frame it

@@ -140,6 +140,7 @@ impl Vm {
             emitted: None,
             entered: None,
             left: false,
+            kind: leaf.kind,
             cleans_up: thread.cleans_up(thread.frames.len() - 1),
             depth: thread.frames.len(),
         };

@@ -10,7 +10,7 @@ use crate::hash::Digest;
 use crate::operands::COUNTERS;
 use crate::program::Program;
 use crate::shared::Shared;
-use crate::thread::{Evaluation, FRAMES_MAX, Frame, Next, Phase, Thread};
+use crate::thread::{Evaluation, FRAMES_MAX, Frame, FrameKind, Next, Phase, Thread};
 use crate::unwind::Unwinder;
 
 /// An instruction that was executed. Every one is told by exactly one of these.
@@ -34,6 +34,8 @@ pub struct Step {
     pub entered: Option<u64>,
     /// Whether its own activation ended with it.
     pub left: bool,
+    /// What its frame runs.
+    pub kind: FrameKind,
     /// Whether it was part of a `finally` handler that an exception runs.
     pub cleans_up: bool,
     /// Frames of the thread before it.
