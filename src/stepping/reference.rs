@@ -5,19 +5,9 @@
 use std::hash::Hash;
 
 use softdock_clr::opcode::DEBUG_METHOD_ENTER;
-use softdock_clr::{ClauseKind, Frame, FrameKind, Program, Vm};
+use softdock_clr::{Frame, FrameKind, Program, Step, Vm};
 use softdock_process::Address;
 use softdock_stepping::{Mode, Reason, StepperId};
-
-/// The frame that an instruction is executed in.
-pub(super) struct Inside {
-    /// The activation whose variables it uses.
-    pub(super) owner: u64,
-    /// What it runs.
-    pub(super) kind: FrameKind,
-    /// The activation itself, where that is a `finally` which an exception runs.
-    pub(super) cleans_up: Option<u64>,
-}
 
 /// A place that a thread is about to execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,35 +22,50 @@ pub(super) struct Element {
     /// The activation itself, where that is a `finally` which an exception runs: no step that was
     /// begun before stops there.
     pub(super) cleans_up: Option<u64>,
-    /// Why a thread can come there, where only an exception leads to it.
+    /// Why the thread has come there, where an exception led to it.
     begins: Option<Reason>,
 }
 
 impl Element {
-    /// The instruction at this slot of a method. Two clauses may have handlers at the same place:
-    /// which of them it is there, the frame tells.
-    pub(super) fn new(
+    /// What was executed.
+    pub(super) fn executed(program: &Program, step: &Step) -> Element {
+        let Step { owner, method, slot, .. } = *step;
+        let cleans_up = step.cleans_up.then_some(step.activation);
+        Element::new(program, owner, (method, slot), cleans_up, begins(step.kind, step.is_first))
+    }
+
+    /// What the newest of these frames would execute at this address.
+    pub(super) fn next(program: &Program, frames: &[Frame], at: Address) -> Option<Element> {
+        let leaf = frames.first()?;
+        let owner = frames.iter().find(|frame| frame.address == leaf.owner)?.activation;
+        let cleans_up = leaf.cleans_up.then_some(leaf.activation);
+        let begins = begins(leaf.kind, !leaf.has_begun);
+        Some(Element::new(program, owner, program.place(at)?, cleans_up, begins))
+    }
+
+    fn new(
         program: &Program,
-        Inside { owner, kind, cleans_up }: Inside,
+        owner: u64,
         (method, slot): (usize, u32),
+        cleans_up: Option<u64>,
+        begins: Option<Reason>,
     ) -> Element {
-        let code = &program.methods()[method];
-        let instruction = code.instruction(slot);
-        let begins = code.clauses().iter().find_map(|clause| match (kind, clause.kind) {
-            (FrameKind::Filter, ClauseKind::Filter(filter)) if filter == slot => {
-                Some(Reason::Filter)
-            }
-            (FrameKind::Catch, ClauseKind::Catch | ClauseKind::Filter(_))
-                if clause.handler == slot =>
-            {
-                Some(Reason::Handler)
-            }
-            _ => None,
-        });
+        let instruction = program.methods()[method].instruction(slot);
         let opcode = instruction.map_or(0, |instruction| instruction.opcode);
         let mapped = instruction.is_some_and(|instruction| instruction.mapped);
         Element { owner, method, slot, opcode, mapped, cleans_up, begins }
     }
+}
+
+/// What only an exception starts begins with the first instruction of its frame. Its place would
+/// not tell: a handler may branch to its start, and a `finally` may begin at the same.
+fn begins(kind: FrameKind, is_first: bool) -> Option<Reason> {
+    let reason = match kind {
+        FrameKind::Filter => Reason::Filter,
+        FrameKind::Catch => Reason::Handler,
+        FrameKind::Method | FrameKind::Finally => return None,
+    };
+    is_first.then_some(reason)
 }
 
 /// A step under way.
@@ -186,7 +191,12 @@ impl Reference {
     pub(super) fn executed(&mut self, at: &Element, called: Option<u64>) {
         self.moved_to = None;
         if at.owner == self.start || self.ancestors.contains(&at.owner) {
-            self.came = if at.mapped { Reason::Normal } else { self.reason_at(at) };
+            self.came = match at.mapped {
+                true => Reason::Normal,
+                // It was begun there, and has not come there.
+                false if !self.has_begun && at.owner == self.start => self.came,
+                false => self.reason_at(at),
+            };
         }
         if at.owner == self.start {
             self.has_begun = true;

@@ -4,7 +4,7 @@
 use softdock_stepping::{Event, Reason};
 
 use super::judge::{Arrival, Violation, breakpoints_at, is_own_break};
-use super::reference::{Element, Inside};
+use super::reference::Element;
 use super::world::World;
 
 impl World {
@@ -50,14 +50,8 @@ impl World {
             return;
         }
         let frames = self.process.vm.frames(thread);
-        let inside = frames.first().and_then(|leaf| {
-            let owner = frames.iter().find(|frame| frame.address == leaf.owner)?.activation;
-            let cleans_up = leaf.cleans_up.then_some(leaf.activation);
-            Some(Inside { owner, kind: leaf.kind, cleans_up })
-        });
-        let place = self.process.vm.program().place(*at);
-        let (Some(inside), Some(place)) = (inside, place) else { return };
-        let element = Element::new(self.process.vm.program(), inside, place);
+        let program = self.process.vm.program();
+        let Some(element) = Element::next(program, &frames, *at) else { return };
         if reference.thread != thread {
             self.broken.push(Violation::ForeignStep(*id));
         } else if !reference.ends_at(&element) {

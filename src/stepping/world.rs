@@ -14,7 +14,7 @@ use super::judge::{
 use super::ledger::Ledger;
 use super::plan::Plan;
 use super::process::Process;
-use super::reference::{Element, Inside, Reference};
+use super::reference::{Element, Reference};
 use super::told::Told;
 use crate::scenario::stepping::{Command, WriteFault};
 
@@ -463,7 +463,7 @@ impl World {
             self.broken.push(Violation::Otherwise(thread));
             self.twin = None;
         }
-        let element = self.element(step);
+        let element = Element::executed(self.process.vm.program(), step);
         let depth = self.process.vm.evaluations(thread);
         let mine = |known: &&mut Reference| known.thread == thread && known.depth == depth;
         for reference in self.references.iter_mut().filter(mine) {
@@ -486,12 +486,6 @@ impl World {
             failed.iter().for_each(|(id, _)| self.ledger.unbound(*id));
             self.note(failed.into_iter().map(|(id, why)| Told::Unbound(id, why)));
         }
-    }
-
-    fn element(&self, step: &Step) -> Element {
-        let Step { owner, activation, method, slot, kind, cleans_up, .. } = *step;
-        let inside = Inside { owner, kind, cleans_up: cleans_up.then_some(activation) };
-        Element::new(self.process.vm.program(), inside, (method, slot))
     }
 
     fn evaluated(&mut self, thread: u64, result: Result<Option<i32>, i32>) {

@@ -141,9 +141,13 @@ impl Vm {
             entered: None,
             left: false,
             kind: leaf.kind,
+            is_first: !leaf.begun,
             cleans_up: thread.cleans_up(thread.frames.len() - 1),
             depth: thread.frames.len(),
         };
+        if let Some(leaf) = thread.frames.last_mut() {
+            leaf.begun = true;
+        }
         let flow = match opcode {
             SWITCH | BR | BRFALSE_I4 | BRTRUE_I4 | BEQ_I4 | BLT_I4 => self.branch(&running)?,
             RET | RET_VOID | HANDLE_CONTINUATION_SUSPEND => self.leave(&running, &mut step)?,
@@ -368,6 +372,7 @@ impl Vm {
             owner: thread.frames.len() as u32,
             ip: 0,
             calling: false,
+            begun: false,
             base: base as u32,
             result,
             clause: None,

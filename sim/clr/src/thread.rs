@@ -52,6 +52,8 @@ pub struct Frame {
     pub ip: Address,
     /// Whether it has called something that will come back to it.
     pub is_calling: bool,
+    /// Whether it has executed something.
+    pub has_begun: bool,
     /// Whether it is a `finally` handler that an exception runs.
     pub cleans_up: bool,
     /// Whether an evaluation started with it.
@@ -100,6 +102,8 @@ pub(crate) struct Activation {
     pub(crate) ip: u32,
     /// Whether `ip` is where it goes on after a call.
     pub(crate) calling: bool,
+    /// Whether it has executed something.
+    pub(crate) begun: bool,
     /// Where its variables start; as its owner's.
     pub(crate) base: u32,
     /// The caller's variable for the result.
@@ -112,10 +116,11 @@ pub(crate) struct Activation {
 /// Everything but the ghost, in few words: this is most of what an exploration hashes.
 impl Hash for Activation {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Activation { ghost: _, kind, method, owner, ip, calling, base, result, .. } = *self;
+        let Activation { ghost: _, kind, method, owner, ip, calling, begun, base, result, .. } =
+            *self;
         let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
         let clause = self.clause.map_or(0, |clause| clause.wrapping_add(1));
-        let bits = (kind as u32) << 1 | u32::from(calling);
+        let bits = (kind as u32) << 2 | u32::from(begun) << 1 | u32::from(calling);
         state.write_u64(pair(method, owner));
         state.write_u64(pair(ip, base));
         state.write_u64(pair(result, clause));

@@ -253,7 +253,8 @@ impl Unwinder<'_> {
         *self.activations += 1;
         let parent = self.thread.frames[parent as usize];
         let ghost = Ghost(*self.activations);
-        let handler = Activation { ghost, kind, ip, calling: false, clause, exception, ..parent };
+        let fresh = Activation { calling: false, begun: false, ..parent };
+        let handler = Activation { ghost, kind, ip, clause, exception, ..fresh };
         self.thread.frames.push(handler);
         self.thread.phase = Phase::Ready;
         self.thread.next = Next::Fetch;

@@ -36,6 +36,8 @@ pub struct Step {
     pub left: bool,
     /// What its frame runs.
     pub kind: FrameKind,
+    /// Whether its activation has executed nothing before.
+    pub is_first: bool,
     /// Whether it was part of a `finally` handler that an exception runs.
     pub cleans_up: bool,
     /// Frames of the thread before it.
@@ -401,6 +403,7 @@ impl Vm {
             method: frame.method as usize,
             ip: self.program.address(frame.method as usize, frame.ip),
             is_calling: thread.is_calling(index),
+            has_begun: frame.begun,
             cleans_up: thread.cleans_up(index),
             is_bottom_of_evaluation: thread.is_bottom(index),
         })
