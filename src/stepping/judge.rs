@@ -128,8 +128,8 @@ pub(super) fn breakpoints_at(debugger: &Debugger<Bytecode>, at: Address) -> Vec<
     ids.collect()
 }
 
-/// Whether a word of the program is neither what it was nor a breakpoint, and the engine knows, and
-/// has said so: what such a program does is nobody's promise.
+/// Whether a write that has gone wrong has left a word of the program that is neither what it was
+/// nor a breakpoint, and the engine knows: what such a program does is nobody's promise.
 pub(super) fn is_torn(vm: &Vm, debugger: &Debugger<Bytecode>) -> bool {
     let unwanted = debugger.sites().iter().filter(|site| site.rows.is_empty());
     let mut words = unwanted.map(|site| (word_at(vm, site.at), site.original));
@@ -191,45 +191,31 @@ pub(super) fn is_pristine(vm: &Vm, step: &Step) -> bool {
 
 /// Lets the twin do what the thread has done. Whether that is the same.
 pub(super) fn does_the_same(twin: &mut Vm, step: &Step) -> bool {
-    loop {
-        match pass(twin, step.thread) {
-            Did::Executed(other) => {
-                let Step { method, slot, opcode, emitted, .. } = *step;
-                let is_left = other.left == step.left;
-                return is_left
-                    && (other.method, other.slot, other.opcode, other.emitted)
-                        == (method, slot, opcode, emitted);
-            }
-            Did::Unwinding { .. } | Did::Filtering { .. } | Did::MethodEnter { .. } => {
-                twin.go_on(step.thread);
-            }
-            Did::Blocked => drop(twin.unblock(step.thread)),
-            Did::Unwound => {}
-            _ => return false,
-        }
-    }
+    let Did::Executed(other) = goes_on(twin, step.thread) else { return false };
+    let what = |step: &Step| (step.method, step.slot, step.opcode, step.emitted, step.left);
+    what(&other) == what(step)
 }
 
-/// Lets the twin end a thread. Whether that was all it had to do.
-pub(super) fn comes_to_its_end(twin: &mut Vm, thread: u64) -> bool {
-    loop {
-        match twin.step(thread) {
-            Did::Ended { .. } => return true,
-            Did::Unwinding { .. } | Did::Filtering { .. } => drop(twin.go_on(thread)),
-            Did::Unwound => {}
-            _ => return false,
-        }
-    }
+/// Lets the twin end a thread. Whether that was all it had to do, and it ends in the same way.
+pub(super) fn ends_as_well(twin: &mut Vm, thread: u64, unhandled: Option<i32>) -> bool {
+    goes_on(twin, thread) == Did::Ended { unhandled }
 }
 
 /// Whether the twin comes to grief as well: then it is the program's own doing.
 pub(super) fn crashes(twin: &mut Vm, thread: u64) -> bool {
+    matches!(goes_on(twin, thread), Did::Crashed(_))
+}
+
+/// Lets the twin go on up to what is compared: an instruction, or an end.
+fn goes_on(twin: &mut Vm, thread: u64) -> Did {
     loop {
         match pass(twin, thread) {
-            Did::Crashed(_) => return true,
-            Did::Unwinding { .. } | Did::Filtering { .. } => drop(twin.go_on(thread)),
+            Did::Unwinding { .. } | Did::Filtering { .. } | Did::MethodEnter { .. } => {
+                twin.go_on(thread);
+            }
+            Did::Blocked => drop(twin.unblock(thread)),
             Did::Unwound => {}
-            _ => return false,
+            did => return did,
         }
     }
 }

@@ -8,7 +8,7 @@ use softdock_process::Address;
 use softdock_stepping::{BreakpointId, Bytecode, Debugger, Event, Reason, StepperId, ThreadId};
 
 use super::judge::{
-    Arrival, Violation, breakpoints_at, check_code, comes_to_its_end, crashes, does_the_same,
+    Arrival, Violation, breakpoints_at, check_code, crashes, does_the_same, ends_as_well,
     is_pristine, is_torn,
 };
 use super::ledger::Ledger;
@@ -227,7 +227,7 @@ impl World {
         let looked_at = self.looked_at();
         if self.may_have_changed() || looked_at != self.looked_at {
             self.looked_at = looked_at;
-            self.is_torn |= is_torn(&self.process.vm, &self.debugger);
+            self.is_torn |= self.can_fail() && is_torn(&self.process.vm, &self.debugger);
             if !self.is_torn {
                 self.broken.extend(check_code(&self.process.vm, &self.debugger));
                 self.check_wishes();
@@ -508,6 +508,10 @@ impl World {
         self.arrivals.retain(|arrival| arrival.thread != thread);
         let orphans = self.debugger.steps().filter(|(_, owner)| owner.0 == thread);
         self.broken.extend(orphans.map(|(id, _)| Violation::Orphan(id)));
+        if self.twin.as_mut().is_some_and(|twin| !ends_as_well(twin, thread, unhandled)) {
+            self.broken.push(Violation::Otherwise(thread));
+            self.twin = None;
+        }
         if let Some(exception) = unhandled {
             self.note([Told::Ended(thread, exception)]);
         }
@@ -521,10 +525,6 @@ impl World {
         let Some((_, method)) = again.nth(earlier).copied() else { return };
         self.respawned.push(thread);
         self.process.vm.respawn(thread, method);
-        if self.twin.as_mut().is_some_and(|twin| !comes_to_its_end(twin, thread)) {
-            self.broken.push(Violation::Otherwise(thread));
-            self.twin = None;
-        }
         if let Some(twin) = &mut self.twin {
             twin.respawn(thread, method);
         }

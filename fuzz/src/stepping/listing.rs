@@ -75,7 +75,8 @@ impl Body {
         let count = usize::from(u8::take(from)) % (CLAUSES_MAX + 1);
         let mut clauses: Vec<Clause> = Vec::new();
         for clause in (0..count).map(|_| Clause::take(from, &lines)) {
-            if clause.lies_apart(&clause) && clauses.iter().all(|it| it.lies_apart(&clause)) {
+            let fits = |it: &Clause| it.lies_apart(&clause) && it.is_of_a_kind(&clause);
+            if fits(&clause) && clauses.iter().all(fits) {
                 clauses.push(clause);
             }
         }
@@ -237,6 +238,16 @@ impl Clause {
             holds(one, of.handler) || of.kind == 2 && holds(one, of.filter)
         };
         !either(self, other) && !either(other, self)
+    }
+
+    /// Whether what begins in both begins as the same in both.
+    fn is_of_a_kind(&self, other: &Clause) -> bool {
+        let starts = |it: &Clause| {
+            let filter = (it.kind == 2).then_some((it.filter, 2));
+            [Some((it.handler, u8::from(it.kind == 1))), filter].into_iter().flatten()
+        };
+        let clashes = |(at, kind)| starts(other).any(|it| it.0 == at && it.1 != kind);
+        !starts(self).any(clashes)
     }
 
     fn take(from: &mut &[u8], lines: &[Line]) -> Clause {

@@ -216,6 +216,7 @@ impl<'a> Body<'a> {
             self.clauses.iter().map(|words| self.clause(words, &scope)).collect();
         let clauses = clauses?;
         self.must_lie_apart(&clauses)?;
+        self.must_be_of_a_kind(&clauses)?;
         let enter = |draft: &&Draft| draft.instruction.opcode == opcode::DEBUG_METHOD_ENTER;
         let enter = self.drafts.iter().find(enter);
         let entry = enter.map(|draft| slots[draft.instruction.slot as usize + 1]);
@@ -278,6 +279,31 @@ impl<'a> Body<'a> {
             };
             if clauses.iter().any(is_inside) {
                 return Err(words[1].mistake("there is a handler in this range"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what begins handlers of two kinds: a debugger that waits there for a `catch` could not
+    /// tell it from the `finally` that runs before. Compilers give each its own.
+    fn must_be_of_a_kind(&self, clauses: &[Clause]) -> Result<(), Mistake> {
+        let starts = clauses.iter().zip(&self.clauses).flat_map(|(clause, words)| {
+            let handler = match clause.kind {
+                ClauseKind::Finally => "finally",
+                _ => "catch",
+            };
+            let filter = match clause.kind {
+                ClauseKind::Filter(filter) => Some((filter, "filter", &words[2])),
+                _ => None,
+            };
+            filter.into_iter().chain(words.last().map(|word| (clause.handler, handler, word)))
+        });
+        let mut known: BTreeMap<u32, &str> = BTreeMap::new();
+        for (slot, kind, word) in starts {
+            let first = *known.entry(slot).or_insert(kind);
+            if first != kind {
+                let message = format!("this begins a {first} already, and cannot begin a {kind}");
+                return Err(word.mistake(message));
             }
         }
         Ok(())

@@ -76,6 +76,9 @@ fn order() {
     assert_eq!(body(&format!("{inner}\ncatch a..c b")), format!("7:7: {held}"));
     let around = "finally a..b b\ncatch a..d d";
     assert_eq!(body(&format!("{inner}\n{around}")), format!("8:7: {held}"));
+    let twice = "catch a..b d\nfinally a..b d";
+    let message = "this begins a catch already, and cannot begin a finally";
+    assert_eq!(body(&format!("{inner}\n{twice}")), format!("8:14: {message}"));
     let filter = "filter a..c b d";
     assert_eq!(body(&format!("{inner}\n{filter}")), format!("7:8: {held}"));
     let apart = format!("{inner}\nfinally a..b b\ncatch b..c d");
