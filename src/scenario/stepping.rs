@@ -42,6 +42,9 @@ pub struct Stepping {
     /// What goes wrong when breakpoints are written to memory, or taken out of it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub faults: Vec<WriteFault>,
+    /// Whether the program never ends. What it must tell and put out is how that begins.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub endless: bool,
     /// What the debugger must be told, in order.
     pub expect: Vec<String>,
     /// What the program must put out, in order.

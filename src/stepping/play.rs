@@ -11,8 +11,11 @@ use super::trace::Line;
 use super::world::{Mover, World};
 use crate::scenario::stepping::Stepping;
 
-/// At most so many transitions: a program that has not ended by then does not end.
+/// At most so many transitions: a program that has not ended by then is said not to end.
 pub const MOVES_MAX: usize = 10_000;
+
+/// At most so many of them are told: the first half, and the last.
+const LINES_MAX: usize = 400;
 
 /// What one run came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub struct Play {
     pub broken: Vec<Violation>,
     /// What came out otherwise than the scenario expects.
     pub mismatches: Vec<String>,
+    /// Whether it came to an end, and was not left.
+    pub has_ended: bool,
     /// How many transitions were made.
     pub moves: usize,
 }
@@ -56,8 +61,10 @@ pub fn play_within(scenario: &Stepping, plan: &Arc<Plan>, traced: bool, moves_ma
     let mut schedule = scenario.schedule.iter();
     let mut choices = scenario.choices.iter();
     let (mut trace, mut moves) = (Vec::new(), 0);
+    let mut has_ended = true;
     while let Some(mover) = next(&world, &mut schedule, &mut choices) {
         if moves == moves_max {
+            has_ended = false;
             break;
         }
         moves += 1;
@@ -66,11 +73,37 @@ pub fn play_within(scenario: &Stepping, plan: &Arc<Plan>, traced: bool, moves_ma
             trace.push(Line::new(moves, &world, mover));
         }
     }
+    leave_out_the_middle(&mut trace);
     let told = lines(&plan.program, world.told());
-    let mut mismatches = compare("told", &scenario.expect, &told);
     let output: Vec<i32> = world.vm().output().iter().map(|(_, value)| *value).collect();
-    mismatches.extend(compare("put out", &scenario.output, &output));
-    Play { trace, told, broken: world.broken().to_vec(), mismatches, moves }
+    let begin = |len: usize, wanted: usize| if scenario.endless { len.min(wanted) } else { len };
+    let begins = &told[..begin(told.len(), scenario.expect.len())];
+    let mut mismatches = compare("told", &scenario.expect, begins);
+    let begins = &output[..begin(output.len(), scenario.output.len())];
+    mismatches.extend(compare("put out", &scenario.output, begins));
+    mismatches.extend(compare_end(scenario.endless, has_ended, moves));
+    Play { trace, told, broken: world.broken().to_vec(), mismatches, has_ended, moves }
+}
+
+fn leave_out_the_middle(trace: &mut Vec<Line>) {
+    let half = LINES_MAX / 2;
+    if trace.len() > LINES_MAX {
+        let middle = half..trace.len() - half;
+        let gap = trace[half - 1].gap(middle.len());
+        trace.splice(middle, [gap]);
+    }
+}
+
+fn compare_end(endless: bool, has_ended: bool, moves: usize) -> Option<String> {
+    match (endless, has_ended) {
+        (true, true) => {
+            Some(format!("it ends after {moves} transitions, expected none: `endless`"))
+        }
+        (false, false) => Some(format!(
+            "it has not ended after {moves} transitions: where it never does, say `endless: true`"
+        )),
+        _ => None,
+    }
 }
 
 /// The debugger when it is its turn; then who the schedule names, as long as that one can move;
@@ -95,12 +128,56 @@ fn next<'s>(
     named.or(free.or(movers.first()).copied())
 }
 
+/// So many of what came after the first difference are told.
+const SHOWN: usize = 20;
+
 fn compare<T: PartialEq + std::fmt::Debug>(what: &str, expected: &[T], found: &[T]) -> Vec<String> {
     if expected == found {
         return Vec::new();
     }
     let nth = expected.iter().zip(found).take_while(|(a, b)| a == b).count();
     let at = |list: &[T]| list.get(nth).map_or("nothing".into(), |item| format!("{item:?}"));
-    let (all, found, expected) = (found, at(found), at(expected));
-    vec![format!("{what}, the {}. time: {found}, expected {expected}; in all: {all:?}", nth + 1)]
+    let all = &found[..found.len().min(nth + SHOWN)];
+    let more = found.len() - all.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let (found, expected) = (at(found), at(expected));
+    let nth = nth + 1;
+    vec![format!("{what}, the {nth}. time: {found}, expected {expected}; in all: {all:?}{more}")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUND: &str = "method main args 0 locals 0\nagain: SAFEPOINT\nEMIT #1\nBR again\nend";
+    const ONCE: &str = "method main args 0 locals 0\nEMIT #1\nRET_VOID\nend";
+
+    fn played(program: &str, endless: bool, output: &[i32]) -> Play {
+        let mut scenario: Stepping =
+            ron::from_str(r#"(about: "", program: "", expect: [])"#).unwrap();
+        (scenario.program, scenario.endless) = (program.into(), endless);
+        scenario.output = output.to_vec();
+        let plan = Arc::new(Plan::new(&scenario).unwrap());
+        play(&scenario, &plan, true)
+    }
+
+    #[test]
+    fn a_run_that_is_left_says_so() {
+        assert!(played(ONCE, false, &[1]).is_clean());
+        assert!(played(ROUND, true, &[1, 1]).is_clean());
+        let left = played(ROUND, false, &[1]).mismatches;
+        assert!(left.iter().any(|it| it.contains("after 10000 transitions")), "{left:?}");
+        let ended = played(ONCE, true, &[1]).mismatches;
+        assert!(ended.iter().any(|it| it.starts_with("it ends after ")), "{ended:?}");
+        let otherwise = played(ROUND, true, &[1, 2]).mismatches;
+        assert!(otherwise[0].starts_with("put out, the 2. time: 1, expected 2"), "{otherwise:?}");
+    }
+
+    #[test]
+    fn a_long_trace_is_told_by_its_ends() {
+        let trace = played(ROUND, true, &[]).trace;
+        assert_eq!(trace.len(), LINES_MAX + 1);
+        assert_eq!(trace[LINES_MAX / 2].what, "9600 transitions");
+        assert_eq!(trace.last().map(|line| line.nth), Some(MOVES_MAX));
+    }
 }

@@ -35,6 +35,13 @@ pub struct Line {
 }
 
 impl Line {
+    /// In the place of so many transitions that follow this one.
+    pub(super) fn gap(&self, count: usize) -> Line {
+        let (nth, patches) = (self.nth + 1, self.patches.clone());
+        let what = format!("{count} transitions");
+        Line { nth, who: "…".into(), what, patches, ..Line::default() }
+    }
+
     /// Tells the transition that has led to this world.
     #[must_use]
     pub fn new(nth: usize, world: &World, mover: Mover) -> Line {

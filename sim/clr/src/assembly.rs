@@ -284,8 +284,8 @@ impl<'a> Body<'a> {
         Ok(())
     }
 
-    /// Refuses what begins handlers of two kinds: a debugger that waits there for a `catch` could not
-    /// tell it from the `finally` that runs before. Compilers give each its own.
+    /// Refuses what begins handlers of two kinds: a debugger that waits there for a `catch` could
+    /// not tell it from the `finally` that runs before. Compilers give each its own.
     fn must_be_of_a_kind(&self, clauses: &[Clause]) -> Result<(), Mistake> {
         let starts = clauses.iter().zip(&self.clauses).flat_map(|(clause, words)| {
             let handler = match clause.kind {
