@@ -16,7 +16,7 @@ impl World {
     /// Does what comes next, up to where the process runs again.
     pub(super) fn debug(&mut self, choice: usize) {
         let Some(thread) = self.stopped else { return };
-        let (plan, first) = (Arc::clone(&self.plan), self.next_command);
+        let (plan, first) = (Arc::clone(&self.process.plan), self.next_command);
         self.happened = Happened::Commands(first, first, choice);
         while let Some(command) = plan.commands.get(self.next_command).filter(|_| !self.is_detached)
         {
@@ -39,7 +39,7 @@ impl World {
 
     /// How many ways there are to go on at this stop.
     pub(super) fn choices(&self) -> usize {
-        let left = self.plan.commands.get(self.next_command..).unwrap_or_default();
+        let left = self.plan().commands.get(self.next_command..).unwrap_or_default();
         let first = left.iter().find_map(|command| match command {
             Command::Go | Command::Pause(_) => Some(1),
             Command::Either(commands) => Some(commands.len()),
@@ -62,8 +62,8 @@ impl World {
             Command::Go | Command::Either(_) => {}
             Command::Pause(transitions) => self.pause = Some(*transitions),
             Command::Break(text) => {
-                let (method, place) =
-                    place(&self.plan.program, text).map_err(|_| Refused::Unknown)?;
+                let place = place(&target.plan.program, text);
+                let (method, place) = place.map_err(|_| Refused::Unknown)?;
                 let id = self.debugger.set_breakpoint(target, method, place)?;
                 self.breakpoints.push(id);
                 self.ledger.set(id, method, place);
@@ -174,7 +174,7 @@ impl World {
     }
 
     fn evaluate(&mut self, thread: u64, name: &str, arguments: &[i32]) -> Result<(), Refused> {
-        let method = self.plan.program.method(name).ok_or(Refused::Unknown)?;
+        let method = self.plan().program.method(name).ok_or(Refused::Unknown)?;
         self.context(thread)?;
         if self.process.vm.program().methods()[method].args() as usize != arguments.len() {
             return Err(Refused::Unknown);

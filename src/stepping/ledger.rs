@@ -53,7 +53,7 @@ struct Moved {
 impl World {
     /// Whether a write may have gone wrong, so that something is left or refused.
     pub(super) fn can_fail(&self) -> bool {
-        self.has_failed() || !self.plan.faults.is_empty()
+        self.has_failed() || !self.plan().faults.is_empty()
     }
 
     /// A command was refused. Where no write can fail, that must have a reason.
@@ -174,6 +174,11 @@ impl Ledger {
         let thrown = frames.iter().take_while(|frame| frame.address != to.frame).count();
         let frames = frames.len().saturating_sub(thrown);
         self.moved.push(Moved { thread, evaluations, ip: to.ip, frames });
+    }
+
+    /// Whether it will, and has not executed anything since.
+    pub(super) fn is_moved(&self, thread: u64) -> bool {
+        self.moved.iter().any(|known| known.thread == thread)
     }
 
     /// Whether what was executed first after that is what a thread was moved to.

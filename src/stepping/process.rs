@@ -14,7 +14,7 @@ use crate::scenario::stepping::WriteFault;
 #[derive(Clone, Debug)]
 pub(super) struct Process {
     pub(super) vm: Vm,
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     /// Methods that had no body at first, and have one now.
     loaded: Vec<usize>,
     /// Writes to the bytecode so far.

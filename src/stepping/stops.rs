@@ -34,7 +34,7 @@ impl World {
                 }
             }
         }
-        let Arrival { owed, told, .. } = &self.arrivals[nth];
+        let Arrival { owed, told, .. } = &*self.arrivals[nth];
         let lost = owed.iter().filter(|id| here.contains(id) && !told.contains(id));
         self.broken.extend(lost.map(|id| Violation::Lost(*id)));
     }

@@ -64,10 +64,9 @@ pub enum Happened {
 /// A process that is debugged, at one moment.
 #[derive(Clone, Debug)]
 pub struct World {
-    pub(super) plan: Arc<Plan>,
     pub(super) process: Process,
     /// The same program without a debugger; `None` when that has changed something.
-    pub(super) twin: Option<Vm>,
+    pub(super) twin: Option<Shared<Vm>>,
     pub(super) debugger: Shared<Debugger<Bytecode>>,
     pub(super) waits: Vec<(u64, Wait)>,
     /// Whether it stands still, and the thread that was told of first.
@@ -81,13 +80,13 @@ pub struct World {
     pub(super) breakpoints: Shared<Vec<BreakpointId>>,
     pub(super) steps: Shared<Vec<StepperId>>,
     pub(super) references: Vec<Reference>,
-    pub(super) ledger: Ledger,
-    pub(super) arrivals: Shared<Vec<Arrival>>,
+    pub(super) ledger: Shared<Ledger>,
+    pub(super) arrivals: Shared<Vec<Shared<Arrival>>>,
     /// What was told; `None` when nobody wants to know.
     told: Option<Shared<Vec<Told>>>,
     pub(super) broken: Vec<Violation>,
     /// What code and engine were when they were looked at last.
-    looked_at: u128,
+    looked_at: (u128, u128, bool),
     /// Whether the program is damaged for good: nothing moves any more.
     is_torn: bool,
     /// Whether a write has gone wrong that the scenario does not say.
@@ -103,8 +102,7 @@ impl World {
         let mut twin = process.vm.clone();
         twin.forget_output();
         World {
-            plan: Arc::clone(plan),
-            twin: Some(twin),
+            twin: Some(Shared::new(twin)),
             process,
             debugger: Shared::new(Debugger::new(Bytecode)),
             waits: Vec::new(),
@@ -116,11 +114,11 @@ impl World {
             breakpoints: Shared::default(),
             steps: Shared::default(),
             references: Vec::new(),
-            ledger: Ledger::default(),
+            ledger: Shared::default(),
             arrivals: Shared::default(),
             told: Some(Shared::default()),
             broken: Vec::new(),
-            looked_at: 0,
+            looked_at: (0, 0, false),
             is_torn: false,
             has_failed: false,
             happened: Happened::Other(""),
@@ -152,7 +150,7 @@ impl World {
     /// What it is a run of.
     #[must_use]
     pub fn plan(&self) -> &Plan {
-        &self.plan
+        &self.process.plan
     }
 
     /// What the last move was.
@@ -239,9 +237,9 @@ impl World {
     }
 
     /// What code and engine are. They stay right for as long as nothing else is asked for.
-    fn looked_at(&self) -> u128 {
+    fn looked_at(&self) -> (u128, u128, bool) {
         let vm = &self.process.vm;
-        Digest::of(&(vm.memory().fingerprint(), &self.debugger, vm.method_enter()))
+        (vm.memory().fingerprint(), self.debugger.digest(), vm.method_enter())
     }
 
     /// Whether something else may be wanted of them now: not where a thread runs, comes to a
@@ -251,7 +249,7 @@ impl World {
             Happened::Executed(Step { entered, .. }, _) => entered.is_some(),
             Happened::Hit(_) | Happened::Scanned(..) | Happened::Stayed(_) => false,
             Happened::Commands(from, to, _) => {
-                self.plan.commands[from..to].iter().any(|command| *command != Command::Go)
+                self.plan().commands[from..to].iter().any(|command| *command != Command::Go)
             }
             _ => true,
         }
@@ -380,7 +378,11 @@ impl World {
         let passed = breakpoints_at(&self.debugger, at);
         self.broken.extend(passed.into_iter().map(Violation::Lost));
         let depth = self.process.vm.evaluations(thread);
-        self.arrivals.push(Arrival { thread, depth, at, owed: Vec::new(), told: Vec::new() });
+        self.has_arrived(Arrival { thread, depth, at, owed: Vec::new(), told: Vec::new() });
+    }
+
+    fn has_arrived(&mut self, arrival: Arrival) {
+        self.arrivals.push(Shared::new(arrival));
         self.arrivals.sort_unstable_by_key(|arrival| (arrival.thread, arrival.depth));
     }
 
@@ -390,13 +392,12 @@ impl World {
         let owed = breakpoints_at(&self.debugger, at);
         let depth = self.process.vm.evaluations(thread);
         if let Some(nth) = self.arrival(thread) {
-            let Arrival { at: old, told, .. } = self.arrivals.remove(nth);
-            if old == at && !told.is_empty() {
+            let before = self.arrivals.remove(nth);
+            if before.at == at && !before.told.is_empty() {
                 self.broken.push(Violation::NoProgress(thread));
             }
         }
-        self.arrivals.push(Arrival { thread, depth, at, owed, told: Vec::new() });
-        self.arrivals.sort_unstable_by_key(|arrival| (arrival.thread, arrival.depth));
+        self.has_arrived(Arrival { thread, depth, at, owed, told: Vec::new() });
         self.waits.push((thread, Wait::Scan));
     }
 
@@ -456,7 +457,9 @@ impl World {
         if !is_pristine(&self.process.vm, step) {
             self.broken.push(Violation::Otherwise(thread));
         }
-        self.broken.extend(self.ledger.executed(&self.process.vm, step));
+        if self.ledger.is_moved(thread) {
+            self.broken.extend(self.ledger.executed(&self.process.vm, step));
+        }
         if let Some(twin) = &mut self.twin
             && !does_the_same(twin, step)
         {
@@ -521,7 +524,7 @@ impl World {
     /// Another thread takes the number of one that has ended.
     fn start_again(&mut self, thread: u64) {
         let earlier = self.respawned.iter().filter(|known| **known == thread).count();
-        let mut again = self.plan.again.iter().filter(|(known, _)| *known == thread);
+        let mut again = self.plan().again.iter().filter(|(known, _)| *known == thread);
         let Some((_, method)) = again.nth(earlier).copied() else { return };
         self.respawned.push(thread);
         self.process.vm.respawn(thread, method);

@@ -26,6 +26,16 @@ impl<T> Shared<T> {
     }
 }
 
+impl<T: Hash> Shared<T> {
+    /// The hash of the value.
+    pub fn digest(&self) -> u128 {
+        let Hashed { value, hash } = &*self.0;
+        let known = hash.get().unwrap_or_else(|| Digest::of(value));
+        hash.set(Some(known));
+        known
+    }
+}
+
 impl<T> Deref for Shared<T> {
     type Target = T;
 
@@ -44,9 +54,6 @@ impl<T: Clone> DerefMut for Shared<T> {
 
 impl<T: Hash> Hash for Shared<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Hashed { value, hash } = &*self.0;
-        let known = hash.get().unwrap_or_else(|| Digest::of(value));
-        hash.set(Some(known));
-        state.write_u128(known);
+        state.write_u128(self.digest());
     }
 }
