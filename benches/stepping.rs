@@ -4,7 +4,7 @@
 #![allow(clippy::float_arithmetic, reason = "ratios for a person to read")]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use softdock::corpus;
@@ -64,11 +64,11 @@ fn main() {
     every_scenario();
 }
 
-fn plan(text: &str) -> (String, Arc<Plan>) {
+fn plan(text: &str) -> (String, Rc<Plan>) {
     match scenario::parse(Path::new("bench.ron"), text) {
         Ok(Scenario::Stepping(stepping)) => {
             let plan = Plan::new(&stepping).expect("a program that assembles");
-            (stepping.about, Arc::new(plan))
+            (stepping.about, Rc::new(plan))
         }
         _ => panic!("no scenario about stepping"),
     }

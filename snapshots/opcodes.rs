@@ -96,7 +96,7 @@ fn a_switch_leads_to_all_its_cases_and_behind_itself() {
 
 /// Holds every step of a program against the walker. Returns the opcodes that were executed.
 fn follow(program: Program, threads: &[usize]) -> BTreeSet<u32> {
-    let mut vm = Vm::new(std::sync::Arc::new(program), threads);
+    let mut vm = Vm::new(std::rc::Rc::new(program), threads);
     let ids: Vec<u64> = vm.threads().collect();
     let mut seen = BTreeSet::new();
     for _ in 0..MOVES_MAX {

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
 
 use crate::choice::{Schedule, ScheduleError};
 use crate::corpus;
@@ -75,7 +75,7 @@ impl Case {
     ///
     /// # Errors
     /// When it cannot be run.
-    pub fn plan(&self, stepping: &Stepping) -> Result<Arc<Plan>, Mistake> {
+    pub fn plan(&self, stepping: &Stepping) -> Result<Rc<Plan>, Mistake> {
         corpus::plan(&self.path, &self.text, stepping)
     }
 }

@@ -2,7 +2,7 @@
 //! each. The folder of a file is its verdict, and is held against what the file expects.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
 
 use softdock_attach::Outcome;
 
@@ -78,14 +78,14 @@ pub fn load(path: &Path, name: &str) -> Result<Entry, Mistake> {
 }
 
 /// The plan of a scenario about stepping, or where in its file it cannot be run.
-pub(crate) fn plan(path: &Path, text: &str, stepping: &Stepping) -> Result<Arc<Plan>, Mistake> {
+pub(crate) fn plan(path: &Path, text: &str, stepping: &Stepping) -> Result<Rc<Plan>, Mistake> {
     let plan = Plan::new(stepping).map_err(|unplannable| match unplannable {
         Unplannable::Program(line, column, message) => {
             Mistake::in_text(path, text, &stepping.program, (line, column), message)
         }
         Unplannable::Text(token, message) => Mistake::near(path, text, &token, message),
     })?;
-    Ok(Arc::new(plan))
+    Ok(Rc::new(plan))
 }
 
 impl Entry {
@@ -102,7 +102,7 @@ impl Entry {
     ///
     /// # Errors
     /// When it is about something else, or cannot be run, with the place in the file.
-    pub fn plan(&self) -> Result<(&Stepping, Arc<Plan>), Mistake> {
+    pub fn plan(&self) -> Result<(&Stepping, Rc<Plan>), Mistake> {
         let Scenario::Stepping(stepping) = &self.scenario else {
             return Err(Mistake::whole(&self.path, "it is not about stepping"));
         };

@@ -1,7 +1,7 @@
 //! What the debugger does at a stop: the commands of the scenario, one after the other, up to where
 //! the process runs again.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use softdock_clr::Context;
 use softdock_stepping::{Mode, Range, Refused, ThreadId};
@@ -16,7 +16,7 @@ impl World {
     /// Does what comes next, up to where the process runs again.
     pub(super) fn debug(&mut self, choice: usize) {
         let Some(thread) = self.stopped else { return };
-        let (plan, first) = (Arc::clone(&self.process.plan), self.next_command);
+        let (plan, first) = (Rc::clone(&self.process.plan), self.next_command);
         self.happened = Happened::Commands(first, first, choice);
         while let Some(command) = plan.commands.get(self.next_command).filter(|_| !self.is_detached)
         {

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +52,7 @@ pub struct Found {
 /// `faults`, one of the writes to the bytecode goes wrong as well: every one, in every way.
 pub fn explore(
     name: &str,
-    plan: &Arc<Plan>,
+    plan: &Rc<Plan>,
     faults: bool,
     goes_on: &dyn Fn() -> bool,
 ) -> (Exploration, Option<Found>) {
@@ -173,7 +173,7 @@ impl Way {
 /// The first violation within so many states, breadth first: what is found has the shortest
 /// schedule there is.
 #[must_use]
-pub fn shortest(plan: &Arc<Plan>, faults: bool, states: usize) -> Option<Found> {
+pub fn shortest(plan: &Rc<Plan>, faults: bool, states: usize) -> Option<Found> {
     let start = Box::new(World::forgetful(plan));
     let mut known = States::default();
     known.insert(start.fingerprint());
@@ -221,9 +221,9 @@ impl Found {
 
     /// The scenario in which this happens.
     #[must_use]
-    pub fn scenario(&self, scenario: &Stepping, plan: &Arc<Plan>) -> Stepping {
+    pub fn scenario(&self, scenario: &Stepping, plan: &Rc<Plan>) -> Stepping {
         let faults = [scenario.faults.as_slice(), &self.faults].concat();
-        let plan = Arc::new(Plan { faults: faults.clone(), ..Plan::clone(plan) });
+        let plan = Rc::new(Plan { faults: faults.clone(), ..Plan::clone(plan) });
         let (mut schedule, mut choices) = (Vec::new(), Vec::new());
         let mut world = World::new(&plan);
         for mover in &self.schedule {
@@ -241,7 +241,7 @@ impl Found {
 impl Exploration {
     /// The same with a second opinion, where that does not take too long.
     #[must_use]
-    pub fn recounted(self, plan: &Arc<Plan>, faults: bool) -> Exploration {
+    pub fn recounted(self, plan: &Rc<Plan>, faults: bool) -> Exploration {
         let is_small = self.complete && self.states <= recount::STATES_MAX;
         Exploration { recount: is_small.then(|| recount(plan, faults)), ..self }
     }

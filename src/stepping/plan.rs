@@ -1,7 +1,7 @@
 //! A scenario made into a program, threads and commands: everything that can be wrong with it is
 //! found here, with its place in the file.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use softdock_clr::{Program, assemble};
 use softdock_stepping::{MethodId, Place};
@@ -12,7 +12,7 @@ use crate::scenario::stepping::{Command, Stepping, WriteFault};
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Its program.
-    pub program: Arc<Program>,
+    pub program: Rc<Program>,
     /// The method of each thread.
     pub threads: Vec<usize>,
     /// The method of each thread that starts when an older one with its number has ended.
@@ -66,7 +66,7 @@ impl Plan {
         }
         scenario.debugger.iter().try_for_each(|command| check(&program, &bodies, command))?;
         let (commands, faults) = (scenario.debugger.clone(), scenario.faults.clone());
-        let program = Arc::new(program);
+        let program = Rc::new(program);
         Ok(Plan { program, threads, again, late, bodies, commands, faults })
     }
 }

@@ -1,6 +1,6 @@
 //! One run of a scenario, by the schedule that it says, and what came out of it.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use softdock_clr::Phase;
 
@@ -50,13 +50,13 @@ impl Play {
 
 /// Runs a scenario once.
 #[must_use]
-pub fn play(scenario: &Stepping, plan: &Arc<Plan>, traced: bool) -> Play {
+pub fn play(scenario: &Stepping, plan: &Rc<Plan>, traced: bool) -> Play {
     play_within(scenario, plan, traced, MOVES_MAX)
 }
 
 /// The same, for so many transitions at most.
 #[must_use]
-pub fn play_within(scenario: &Stepping, plan: &Arc<Plan>, traced: bool, moves_max: usize) -> Play {
+pub fn play_within(scenario: &Stepping, plan: &Rc<Plan>, traced: bool, moves_max: usize) -> Play {
     let mut world = World::new(plan);
     let mut schedule = scenario.schedule.iter();
     let mut choices = scenario.choices.iter();
@@ -157,7 +157,7 @@ mod tests {
             ron::from_str(r#"(about: "", program: "", expect: [])"#).unwrap();
         (scenario.program, scenario.endless) = (program.into(), endless);
         scenario.output = output.to_vec();
-        let plan = Arc::new(Plan::new(&scenario).unwrap());
+        let plan = Rc::new(Plan::new(&scenario).unwrap());
         play(&scenario, &plan, true)
     }
 

@@ -1,7 +1,7 @@
 //! The virtual process as the engine sees it: addresses and frames, no activations and no past. It
 //! also knows what can go wrong with writes to the bytecode, and which bodies are not there yet.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use softdock_clr::{self as clr, FrameKind, Phase, Vm};
 use softdock_process::{Address, ErrorKind, MemoryError, ProcessMemory};
@@ -14,7 +14,7 @@ use crate::scenario::stepping::WriteFault;
 #[derive(Clone, Debug)]
 pub(super) struct Process {
     pub(super) vm: Vm,
-    pub(super) plan: Arc<Plan>,
+    pub(super) plan: Rc<Plan>,
     /// Methods that had no body at first, and have one now.
     loaded: Vec<usize>,
     /// Writes to the bytecode so far.
@@ -26,10 +26,10 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn new(plan: &Arc<Plan>) -> Process {
+    pub(super) fn new(plan: &Rc<Plan>) -> Process {
         Process {
-            vm: Vm::new(Arc::clone(&plan.program), &plan.threads),
-            plan: Arc::clone(plan),
+            vm: Vm::new(Rc::clone(&plan.program), &plan.threads),
+            plan: Rc::clone(plan),
             loaded: Vec::new(),
             writes: 0,
             torn: None,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
@@ -57,12 +57,12 @@ impl fmt::Display for Recount {
 
 /// Counts everything again.
 #[must_use]
-pub fn recount(plan: &Arc<Plan>, faults: bool) -> Recount {
+pub fn recount(plan: &Rc<Plan>, faults: bool) -> Recount {
     recount_by(plan, faults, World::fingerprint)
 }
 
 /// The same, with states told apart in this way.
-fn recount_by(plan: &Arc<Plan>, faults: bool, hash: fn(&World) -> u128) -> Recount {
+fn recount_by(plan: &Rc<Plan>, faults: bool, hash: fn(&World) -> u128) -> Recount {
     let (states, counted) = add_up(plan, faults, hash);
     let few = counted.is_some_and(|counted| counted.schedules <= u128::from(SCHEDULES_MAX));
     let one_by_one = few.then(|| one_by_one(plan, faults));
@@ -128,7 +128,7 @@ impl Sum {
 }
 
 /// How many states there are, and schedules: `None` where some never end.
-fn add_up(plan: &Arc<Plan>, faults: bool, hash: fn(&World) -> u128) -> (u64, Option<Counted>) {
+fn add_up(plan: &Rc<Plan>, faults: bool, hash: fn(&World) -> u128) -> (u64, Option<Counted>) {
     // Nothing is known of a state yet whose schedules are being added up.
     let mut known: BTreeMap<u128, Option<Counted>> = BTreeMap::new();
     let start = Box::new(World::forgetful(plan));
@@ -162,7 +162,7 @@ fn add_up(plan: &Arc<Plan>, faults: bool, hash: fn(&World) -> u128) -> (u64, Opt
 }
 
 /// Every schedule, each on its own: how many, and the longest.
-fn one_by_one(plan: &Arc<Plan>, faults: bool) -> (u64, u32) {
+fn one_by_one(plan: &Rc<Plan>, faults: bool) -> (u64, u32) {
     let (mut schedules, mut longest) = (0, 0);
     let mut open = vec![Open::new(Box::new(World::forgetful(plan)))];
     while let Some(last) = open.last_mut() {
@@ -189,7 +189,7 @@ mod tests {
     use super::super::world::Happened;
     use super::*;
 
-    fn plan() -> Arc<Plan> {
+    fn plan() -> Rc<Plan> {
         let scenario = ron::from_str(
             r#"(
                 about: "two threads, the second of which to count does more",
@@ -206,7 +206,7 @@ end",
                 expect: [],
             )"#,
         );
-        Arc::new(Plan::new(&scenario.unwrap()).unwrap())
+        Rc::new(Plan::new(&scenario.unwrap()).unwrap())
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! be left out is left out, line by line of the program and command by command.
 
 use std::mem::{Discriminant, discriminant};
-use std::sync::Arc;
+use std::rc::Rc;
 
 use super::explore::{Found, shortest};
 use super::judge::Violation;
@@ -53,7 +53,7 @@ pub fn shrink(scenario: &Stepping) -> Option<Shrunk> {
     let (mut scenario, tried) =
         smallest(start, &|smaller| wrong(smaller, Some(promise)).map(|(_, scenario)| scenario));
     let necessary = parts(&scenario).into_iter().map(|part| part.name).collect();
-    let plan = Arc::new(Plan::new(&scenario).ok()?);
+    let plan = Rc::new(Plan::new(&scenario).ok()?);
     let played = play(&scenario, &plan, false);
     (scenario.expect, scenario.endless) = (played.told, !played.has_ended);
     if scenario.endless {
@@ -90,7 +90,7 @@ fn wrong(
     scenario: &Stepping,
     promise: Option<Discriminant<Violation>>,
 ) -> Option<(Found, Stepping)> {
-    let plan = Arc::new(Plan::new(scenario).ok()?);
+    let plan = Rc::new(Plan::new(scenario).ok()?);
     let found = shortest(&plan, false, STATES_MAX)?;
     let first = discriminant(found.broken.first()?);
     let scenario = found.scenario(scenario, &plan);
@@ -207,7 +207,7 @@ mod tests {
         let noisy = scenario::parse(Path::new("noisy.ron"), NOISY);
         let Ok(Scenario::Stepping(noisy)) = noisy else { panic!("a scenario") };
         let steps_in = |scenario: &Stepping| {
-            let plan = Arc::new(Plan::new(scenario).ok()?);
+            let plan = Rc::new(Plan::new(scenario).ok()?);
             let told = play(scenario, &plan, false).told;
             told.iter().any(|it| it.starts_with("step 1 call")).then(|| scenario.clone())
         };

@@ -1,7 +1,7 @@
 //! Who can move, and what a move does: a thread makes one transition, or the debugger does what it
 //! does at a stop. What the engine is told is here; whether that is right is for the judge.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use softdock_clr::{Did, Digest, Phase, Shared, Step, Vm};
 use softdock_process::Address;
@@ -97,7 +97,7 @@ pub struct World {
 impl World {
     /// The process before anything has run: the debugger moves first.
     #[must_use]
-    pub fn new(plan: &Arc<Plan>) -> World {
+    pub fn new(plan: &Rc<Plan>) -> World {
         let process = Process::new(plan);
         let mut twin = process.vm.clone();
         twin.forget_output();
@@ -128,7 +128,7 @@ impl World {
     /// The same, but what it was told and what it wrote out is forgotten: that is past, and changes
     /// nothing, but would be copied with every state of an exploration.
     #[must_use]
-    pub(super) fn forgetful(plan: &Arc<Plan>) -> World {
+    pub(super) fn forgetful(plan: &Rc<Plan>) -> World {
         let mut world = World::new(plan);
         world.told = None;
         world.process.vm.forget_output();

@@ -12,7 +12,7 @@ pub mod listing;
 pub mod session;
 pub mod sketch;
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use softdock::codec::Coded;
 use softdock::scenario::Stepping;
@@ -65,9 +65,9 @@ pub fn explore(input: &[u8]) -> Result<(), Crash> {
     Err(Crash::of_stepping(broken, shown))
 }
 
-fn ready(input: &[u8]) -> Option<(Stepping, Arc<Plan>)> {
+fn ready(input: &[u8]) -> Option<(Stepping, Rc<Plan>)> {
     let scenario = decode(input)?;
-    let plan = Arc::new(Plan::new(&scenario).ok()?);
+    let plan = Rc::new(Plan::new(&scenario).ok()?);
     debugging(&scenario);
     Some((scenario, plan))
 }

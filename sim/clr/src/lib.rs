@@ -25,7 +25,7 @@
 //! # The language
 //!
 //! ```
-//! use std::sync::Arc;
+//! use std::rc::Rc;
 //!
 //! use softdock_clr::{Did, Vm, assemble};
 //!
@@ -43,7 +43,7 @@
 //!      catch try..after handler           ; or `finally`, or `filter try..after FILTER handler`
 //!      end",
 //! )?;
-//! let mut vm = Vm::new(Arc::new(program), &[0]);
+//! let mut vm = Vm::new(Rc::new(program), &[0]);
 //! loop {
 //!     match vm.step(1) {
 //!         Did::Ended { unhandled } => break assert_eq!(unhandled, None),

@@ -1,7 +1,7 @@
 //! The virtual machine: a program in memory, its threads, and the transitions a scheduler and a
 //! debugger make it take. What opcodes do is told in `execute`.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use softdock_memory::AddressSpace;
 use softdock_process::Address;
@@ -118,7 +118,7 @@ pub struct Context {
 /// A process that runs a program.
 #[derive(Clone, Debug)]
 pub struct Vm {
-    pub(crate) program: Arc<Program>,
+    pub(crate) program: Rc<Program>,
     pub(crate) memory: Shared<AddressSpace>,
     pub(crate) threads: Vec<Shared<Thread>>,
     pub(crate) counters: [i32; COUNTERS],
@@ -131,7 +131,7 @@ pub struct Vm {
 impl Vm {
     /// A process with a thread in each of these methods; numbers of no method give none.
     #[must_use]
-    pub fn new(program: Arc<Program>, threads: &[usize]) -> Vm {
+    pub fn new(program: Rc<Program>, threads: &[usize]) -> Vm {
         let mut vm = Vm {
             memory: Shared::new(program.load()),
             program,

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use softdock_clr::{Did, Program, Vm, assemble, opcode};
 use softdock_process::ProcessMemory;
@@ -32,8 +32,8 @@ pub(crate) fn recursion() -> String {
     debugged("REC", 1, 3, body)
 }
 
-pub(crate) fn assembled(text: &str) -> Arc<Program> {
-    Arc::new(assemble(text).unwrap_or_else(|mistake| panic!("{mistake}\n{text}")))
+pub(crate) fn assembled(text: &str) -> Rc<Program> {
+    Rc::new(assemble(text).unwrap_or_else(|mistake| panic!("{mistake}\n{text}")))
 }
 
 /// A process with one thread in the first method.
