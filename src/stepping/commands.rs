@@ -65,12 +65,10 @@ impl World {
                 let place = place(&target.plan.program, text);
                 let (method, place) = place.map_err(|_| Refused::Unknown)?;
                 let id = self.debugger.set_breakpoint(target, method, place)?;
-                self.breakpoints.push(id);
                 self.ledger.set(id, method, place);
             }
             Command::Delete(nth) => {
-                let id = nth.checked_sub(1).and_then(|nth| self.breakpoints.get(nth as usize));
-                let id = *id.ok_or(Refused::Unknown)?;
+                let id = self.ledger.breakpoint(*nth).ok_or(Refused::Unknown)?;
                 self.ledger.removed(id);
                 self.debugger.remove_breakpoint(target, id)?;
             }
@@ -78,8 +76,7 @@ impl World {
             Command::StepRange(how, from, to) => self.begin(thread, 0, *how, Some((*from, *to)))?,
             Command::StepFrame(how, thread, nth) => self.begin(*thread, *nth, *how, None)?,
             Command::Cancel(nth) => {
-                let id = nth.checked_sub(1).and_then(|nth| self.steps.get(nth as usize));
-                let id = *id.ok_or(Refused::Unknown)?;
+                let id = self.ledger.step(*nth).ok_or(Refused::Unknown)?;
                 self.references.retain(|reference| reference.id != id);
                 self.debugger.cancel_step(target, id)?;
             }
@@ -121,7 +118,7 @@ impl World {
         let range = slots.map(|(from, to)| Range { start: address(from), end: address(to) });
         let target = &mut self.process;
         let id = self.debugger.step(target, ThreadId(thread), nth, mode, range)?;
-        self.steps.push(id);
+        self.ledger.begun(id);
         let range = slots.map(|(from, to)| (method, from, to));
         let whose = (id, thread, self.process.vm.evaluations(thread));
         let mut reference = Reference::new(whose, &frames, nth, mode, range);

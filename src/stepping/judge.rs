@@ -118,14 +118,16 @@ pub(super) struct Arrival {
 }
 
 /// The breakpoints at this address.
-pub(super) fn breakpoints_at(debugger: &Debugger<Bytecode>, at: Address) -> Vec<BreakpointId> {
-    let sites = debugger.sites().iter().filter(|site| site.at == at);
+pub(super) fn breakpoints_at(
+    debugger: &Debugger<Bytecode>,
+    at: Address,
+) -> impl Iterator<Item = BreakpointId> + '_ {
+    let sites = debugger.sites().iter().filter(move |site| site.at == at);
     let owners = sites.flat_map(|site| &site.rows).map(|row| row.owner);
-    let ids = owners.filter_map(|owner| match owner {
+    owners.filter_map(|owner| match owner {
         Owner::Breakpoint(id) => Some(id),
         Owner::Stepper(_) => None,
-    });
-    ids.collect()
+    })
 }
 
 /// Whether a write that has gone wrong has left a word of the program that is neither what it was

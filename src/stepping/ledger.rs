@@ -2,11 +2,12 @@
 //! where a thread was moved to, what an evaluation has interrupted, which refusals are right. The
 //! engine's own lists are compared with it.
 
-use softdock_clr::{Context, Phase, Shared, Step, Vm};
+use softdock_clr::{Context, Phase, Step, Vm};
 use softdock_memory::Unmapped;
 use softdock_process::{Address, ErrorKind, MemoryError, ProcessMemory};
 use softdock_stepping::{
     BreakpointId, Bytecode, Debuggee as _, Debugger, MethodId, Owner, Place, Refused, Site,
+    StepperId,
 };
 
 use super::judge::Violation;
@@ -22,10 +23,15 @@ type Bypass = Option<(Address, u32)>;
 /// What was asked for and has not been done or undone.
 #[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Ledger {
-    breakpoints: Shared<Vec<Asked>>,
+    breakpoints: Vec<Asked>,
+    /// All breakpoints that ever were, and all steps, in order: commands tell them by their number.
+    numbered: Vec<BreakpointId>,
+    steps: Vec<StepperId>,
     moved: Vec<Moved>,
     /// What threads would have executed when they were made to evaluate something.
     interrupted: Vec<(u64, Bypass)>,
+    /// Threads that were started with the number of an older one, in order.
+    again: Vec<u64>,
 }
 
 /// A breakpoint.
@@ -94,10 +100,25 @@ impl World {
     }
 }
 
-/// Breakpoints.
+/// Breakpoints and steps.
 impl Ledger {
     pub(super) fn set(&mut self, id: BreakpointId, method: MethodId, place: Place) {
         self.breakpoints.push(Asked { id, method, place, is_partial: false });
+        self.numbered.push(id);
+    }
+
+    /// The one with this number, from 1.
+    pub(super) fn breakpoint(&self, nth: u32) -> Option<BreakpointId> {
+        self.numbered.get(nth.checked_sub(1)? as usize).copied()
+    }
+
+    pub(super) fn begun(&mut self, id: StepperId) {
+        self.steps.push(id);
+    }
+
+    /// The step with this number, from 1.
+    pub(super) fn step(&self, nth: u32) -> Option<StepperId> {
+        self.steps.get(nth.checked_sub(1)? as usize).copied()
     }
 
     pub(super) fn removed(&mut self, id: BreakpointId) {
@@ -207,6 +228,15 @@ impl Ledger {
         let (_, before) = self.interrupted.remove(nth);
         let wanted = before.filter(|_| !is_detached);
         (vm.bypass(thread) != wanted).then_some(Violation::Interrupted(thread))
+    }
+
+    pub(super) fn comes_again(&mut self, thread: u64) {
+        self.again.push(thread);
+    }
+
+    /// How often a thread with this number has come again.
+    pub(super) fn came_again(&self, thread: u64) -> usize {
+        self.again.iter().filter(|known| **known == thread).count()
     }
 
     pub(super) fn ended(&mut self, thread: u64) {

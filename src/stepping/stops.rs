@@ -1,7 +1,7 @@
 //! What is held against a stop: the breakpoints that were owed to the thread, and for a step where
 //! and why it must end.
 
-use softdock_stepping::{Event, Reason};
+use softdock_stepping::{BreakpointId, Event, Reason};
 
 use super::judge::{Arrival, Violation, breakpoints_at, is_own_break};
 use super::reference::Element;
@@ -12,7 +12,7 @@ impl World {
     pub(super) fn judge_scan(&mut self, thread: u64, events: &[Event]) {
         let Some(nth) = self.arrival(thread) else { return };
         let at = self.arrivals[nth].at;
-        let here = breakpoints_at(&self.debugger, at);
+        let here: Vec<BreakpointId> = breakpoints_at(&self.debugger, at).collect();
         let is_told = events.iter().any(|event| matches!(event, Event::Break { .. }));
         if is_told != is_own_break(&self.process.vm, at) && !self.is_detached {
             self.broken.push(Violation::OwnBreak(at));

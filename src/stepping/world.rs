@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use softdock_clr::{Did, Digest, Phase, Shared, Step, Vm};
 use softdock_process::Address;
-use softdock_stepping::{BreakpointId, Bytecode, Debugger, Event, Reason, StepperId, ThreadId};
+use softdock_stepping::{BreakpointId, Bytecode, Debugger, Event, Reason, ThreadId};
 
 use super::judge::{
     Arrival, Violation, breakpoints_at, check_code, crashes, does_the_same, ends_as_well,
@@ -75,10 +75,6 @@ pub struct World {
     pub(super) pause: Option<u32>,
     pub(super) next_command: usize,
     pub(super) is_detached: bool,
-    /// Threads that were started with the number of an older one, in order.
-    respawned: Vec<u64>,
-    pub(super) breakpoints: Shared<Vec<BreakpointId>>,
-    pub(super) steps: Shared<Vec<StepperId>>,
     pub(super) references: Vec<Reference>,
     pub(super) ledger: Shared<Ledger>,
     pub(super) arrivals: Shared<Vec<Shared<Arrival>>>,
@@ -110,9 +106,6 @@ impl World {
             pause: None,
             next_command: 0,
             is_detached: false,
-            respawned: Vec::new(),
-            breakpoints: Shared::default(),
-            steps: Shared::default(),
             references: Vec::new(),
             ledger: Shared::default(),
             arrivals: Shared::default(),
@@ -209,9 +202,9 @@ impl World {
         let rest = (&self.debugger, &self.waits, self.stopped, self.pause, self.next_command);
         let steps: Vec<_> =
             self.references.iter().map(|it| it.nameless(&self.process.vm)).collect();
-        let ghosts = (&self.steps, &self.breakpoints, &self.arrivals, steps, &self.ledger);
+        let ghosts = (&self.arrivals, steps, &self.ledger);
         let has_twin = self.twin.is_some();
-        let rest = (rest, self.process.rest(), &self.respawned, self.has_failed, has_twin);
+        let rest = (rest, self.process.rest(), self.has_failed, has_twin);
         self.process.vm.state_hash() ^ Digest::of(&(rest, ghosts)).rotate_left(17)
     }
 
@@ -375,8 +368,7 @@ impl World {
             }
             self.arrivals.remove(nth);
         }
-        let passed = breakpoints_at(&self.debugger, at);
-        self.broken.extend(passed.into_iter().map(Violation::Lost));
+        self.broken.extend(breakpoints_at(&self.debugger, at).map(Violation::Lost));
         let depth = self.process.vm.evaluations(thread);
         self.has_arrived(Arrival { thread, depth, at, owed: Vec::new(), told: Vec::new() });
     }
@@ -389,7 +381,7 @@ impl World {
     /// It has fetched a breakpoint. Which it must be told of is known from here on.
     fn arrives(&mut self, thread: u64, at: Address) {
         self.happened = Happened::Hit(at);
-        let owed = breakpoints_at(&self.debugger, at);
+        let owed = breakpoints_at(&self.debugger, at).collect();
         let depth = self.process.vm.evaluations(thread);
         if let Some(nth) = self.arrival(thread) {
             let before = self.arrivals.remove(nth);
@@ -452,7 +444,7 @@ impl World {
             let known = arrival.as_ref();
             known.is_none_or(|known| known.owed.contains(id) && !known.told.contains(id))
         };
-        let passed = breakpoints_at(&self.debugger, at).into_iter().filter(is_owed);
+        let passed = breakpoints_at(&self.debugger, at).filter(is_owed);
         self.broken.extend(passed.map(Violation::Lost));
         if !is_pristine(&self.process.vm, step) {
             self.broken.push(Violation::Otherwise(thread));
@@ -523,10 +515,10 @@ impl World {
 
     /// Another thread takes the number of one that has ended.
     fn start_again(&mut self, thread: u64) {
-        let earlier = self.respawned.iter().filter(|known| **known == thread).count();
+        let earlier = self.ledger.came_again(thread);
         let mut again = self.plan().again.iter().filter(|(known, _)| *known == thread);
         let Some((_, method)) = again.nth(earlier).copied() else { return };
-        self.respawned.push(thread);
+        self.ledger.comes_again(thread);
         self.process.vm.respawn(thread, method);
         if let Some(twin) = &mut self.twin {
             twin.respawn(thread, method);
