@@ -3,7 +3,7 @@
 //! This is no part of `softdock-mutants`: it is built in the copy of the workspace whose engine
 //! holds the mutants, as a program of its own. It prints, separated by tabs: the number of the
 //! mutant, what noticed it, in which scenario, the lines of the smallest scenario that is still
-//! wrong, and how that was told.
+//! wrong, milliseconds, and how that was told.
 //!
 //! A mutant is noticed by the first of these that notices anything, in any scenario:
 //!
@@ -22,6 +22,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use softdock::corpus::{self, Entry};
 use softdock::finding::Finding;
@@ -38,6 +39,16 @@ enum Seen {
     /// Noticed, whatever is expected: by whom, and how that is told.
     Noticed(&'static str, String),
     Otherwise(String),
+}
+
+/// What is told of a mutant.
+#[derive(Default)]
+struct Noticed {
+    by: &'static str,
+    scenario: String,
+    /// Lines of the smallest scenario that breaks the same promise; 0 where none is broken.
+    lines: usize,
+    how: String,
 }
 
 /// The scenarios that can tell anything.
@@ -64,7 +75,10 @@ fn main() -> ExitCode {
     // A panic is an answer here, not news.
     panic::set_hook(Box::new(|_| {}));
     for number in (1..=mutants).skip(nth).step_by(of) {
-        println!("{number}\t{}", witnesses.judge(number).replace('\n', " "));
+        let start = Instant::now();
+        let Noticed { by, scenario, lines, how } = witnesses.judge(number);
+        let (took, how) = (start.elapsed().as_millis(), how.replace('\n', " "));
+        println!("{number}\t{by}\t{scenario}\t{lines}\t{took}\t{how}");
     }
     ExitCode::SUCCESS
 }
@@ -91,7 +105,7 @@ impl Witnesses {
     }
 
     /// What notices this mutant.
-    fn judge(&mut self, number: u32) -> String {
+    fn judge(&mut self, number: u32) -> Noticed {
         mutant::set(number);
         let mut otherwise = None;
         for rank in 0..self.entries.len() {
@@ -110,14 +124,14 @@ impl Witnesses {
         }
         match otherwise {
             Some((rank, how)) => self.told("expectation", rank, &how),
-            None => "nothing\t\t0\t".into(),
+            None => Noticed { by: "nothing", ..Noticed::default() },
         }
     }
 
-    fn told(&mut self, by: &str, rank: usize, how: &str) -> String {
+    fn told(&mut self, by: &'static str, rank: usize, how: &str) -> Noticed {
         self.entries[..=rank].rotate_right(1);
-        let (name, lines) = (&self.entries[0].name, small(&self.entries[0]));
-        format!("{by}\t{name}\t{lines}\t{how}")
+        let (scenario, lines) = (self.entries[0].name.clone(), small(&self.entries[0]));
+        Noticed { by, scenario, lines, how: how.into() }
     }
 }
 

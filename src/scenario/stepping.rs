@@ -123,6 +123,20 @@ pub enum WriteFault {
     LandsByte(u32),
 }
 
+impl WriteFault {
+    /// Every way in which this write can go wrong.
+    #[must_use]
+    pub const fn every(nth: u32) -> [WriteFault; 5] {
+        [
+            WriteFault::Fails(nth),
+            WriteFault::FailsFrom(nth),
+            WriteFault::LandsAndFails(nth),
+            WriteFault::Vanishes(nth),
+            WriteFault::LandsByte(nth),
+        ]
+    }
+}
+
 /// How far a step goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum How {

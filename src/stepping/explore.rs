@@ -157,15 +157,7 @@ impl Way {
     pub(super) fn failing(self, from: &World, to: &World) -> impl Iterator<Item = Way> + use<> {
         let first = from.writes() + 1;
         let last = if to.has_failed() { from.writes() } else { to.writes() };
-        let faults = (first..=last).flat_map(|nth| {
-            [
-                WriteFault::Fails(nth),
-                WriteFault::FailsFrom(nth),
-                WriteFault::LandsAndFails(nth),
-                WriteFault::Vanishes(nth),
-                WriteFault::LandsByte(nth),
-            ]
-        });
+        let faults = (first..=last).flat_map(WriteFault::every);
         faults.map(move |fault| Way { fault: Some(fault), ..self })
     }
 }

@@ -17,6 +17,7 @@ mod folded;
 mod list;
 mod schemata;
 mod score;
+mod verdicts;
 mod workshop;
 
 use std::path::{Path, PathBuf};
@@ -24,9 +25,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use catalogue::Table;
 use list::{Catalogue, Entry};
 use schemata::Schemata;
 use score::{FIELD_MIN, Score};
+use verdicts::Verdicts;
 use workshop::{ATTACH, STEPPING, Workshop};
 
 /// The list of mutants of the attach engine, below the root of the workspace.
@@ -123,39 +126,40 @@ fn try_attach(lists: &Lists, workshop: &Workshop, sweep: bool) -> Result<ExitCod
     let list = &lists.attach;
     let way = if sweep { "sweep" } else { "quick" };
     let told = workshop.evaluate(ATTACH, list.len(), way);
-    let verdicts = told.and_then(|told| score::read(&told, list.len()));
-    let verdicts = match verdicts {
-        Ok(verdicts) => verdicts,
+    let told = told.and_then(|told| verdicts::read(&told, &score::WITNESSES, list.len()));
+    let told = match told {
+        Ok(told) => told,
         Err(why) => return Ok(silent(&why)),
     };
-    let score = Score { list, lines: &lists.attach_schemata.lines, verdicts: &verdicts };
+    let (folder, lines) = (format!("{ENGINE}/"), &lists.attach_schemata.lines);
+    let verdicts = Verdicts { list, folder: &folder, lines, told: &told };
+    let score = Score(verdicts);
     println!("{score}");
-    if !score.reports() {
-        return Ok(silent("a canary did otherwise than it must"));
-    }
-    let mut surprises = score.surprises();
-    surprises.extend(score.too_few(FIELD_MIN));
-    Ok(conclude(&surprises))
+    Ok(conclude(verdicts, score.too_few(FIELD_MIN)))
 }
 
 fn try_stepping(lists: &Lists, workshop: &Workshop) -> Result<ExitCode, String> {
     workshop.build(STEPPING)?;
     let (before, mutants) = (lists.attach.len(), lists.stepping.mutants.len());
     let told = workshop.evaluate(STEPPING, mutants, &before.to_string());
-    let verdicts = match told.and_then(|told| catalogue::read(&told, mutants)) {
-        Ok(verdicts) => verdicts,
+    let told = told.and_then(|told| verdicts::read(&told, &catalogue::WITNESSES, mutants));
+    let told = match told {
+        Ok(told) => told,
         Err(why) => return Ok(silent(&why)),
     };
-    let lines = &lists.stepping_schemata.lines;
-    let table = catalogue::Table { catalogue: &lists.stepping, lines, verdicts: &verdicts };
-    println!("{table}");
-    if !table.reports() {
-        return Ok(silent("a canary did otherwise than it must"));
-    }
-    Ok(conclude(&table.surprises()))
+    let (list, lines) = (&lists.stepping.mutants, &lists.stepping_schemata.lines);
+    let verdicts = Verdicts { list, folder: "", lines, told: &told };
+    println!("{}", Table { catalogue: &lists.stepping, verdicts });
+    Ok(conclude(verdicts, None))
 }
 
-fn conclude(surprises: &[String]) -> ExitCode {
+/// Whether the machinery can be believed, and nothing came out otherwise than the list says.
+fn conclude(verdicts: Verdicts, wanting: Option<String>) -> ExitCode {
+    if !verdicts.reports() {
+        return silent("a canary did otherwise than it must");
+    }
+    let mut surprises = verdicts.surprises();
+    surprises.extend(wanting);
     surprises.iter().for_each(|surprise| eprintln!("{surprise}"));
     if surprises.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
