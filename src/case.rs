@@ -12,7 +12,7 @@ use crate::run::{Stage, Unbuildable};
 use crate::scenario::{self, Mistake, Scenario, Stepping};
 use crate::stepping::plan::Plan;
 
-const ABOUT_STEPPING: &str = "it is about stepping, expected an attempt to attach";
+pub(crate) const ABOUT_STEPPING: &str = "it is about stepping, expected an attempt to attach";
 
 /// A run to be looked at.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use softdock_attach::Outcome;
 
+use crate::case::ABOUT_STEPPING;
 use crate::run::{Run, Stage, Unbuildable};
 use crate::scenario::{self, Attach, Mistake, Scenario, Stepping};
 use crate::stepping::plan::{Plan, Unplannable};
@@ -94,8 +95,7 @@ impl Entry {
     /// # Errors
     /// When it is about something else.
     pub fn attach(&self) -> Result<&Attach, Mistake> {
-        let message = "it is about stepping, expected an attempt to attach";
-        self.scenario.attach().ok_or_else(|| Mistake::whole(&self.path, message))
+        self.scenario.attach().ok_or_else(|| Mistake::whole(&self.path, ABOUT_STEPPING))
     }
 
     /// The plan of a scenario about stepping.

@@ -30,15 +30,12 @@ pub struct Shrunk {
 }
 
 impl Shrunk {
-    /// The file: what is wrong on top, since `expect` says what came out and not what should.
+    /// The file.
     #[must_use]
     pub fn file(&self, found_in: &str) -> String {
         let Shrunk { scenario, broken, .. } = self;
-        let scenario = scenario::write(&Scenario::Attach(Box::new(scenario.clone())));
-        format!(
-            "// WRONG: {broken}.\n// Found in {found_in}. `expect` tells what comes out today: say \
-             what should.\n{scenario}"
-        )
+        let scenario = Scenario::Attach(Box::new(scenario.clone()));
+        scenario::write_wrong(&scenario, &broken.to_string(), found_in)
     }
 }
 

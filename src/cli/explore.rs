@@ -165,11 +165,8 @@ fn explore_steps(
     if let Some(found) = found {
         let shortest = found.scenario(scenario, &plan);
         let broken: Vec<String> = found.broken.iter().map(ToString::to_string).collect();
-        let text = format!(
-            "// WRONG: {}.\n{}",
-            broken.join("; "),
-            scenario::write(&Scenario::Stepping(Box::new(shortest)))
-        );
+        let shortest = Scenario::Stepping(Box::new(shortest));
+        let text = scenario::write_wrong(&shortest, &broken.join("; "), &entry.name);
         let folder = args.out.join("findings");
         let path = folder.join(format!("{}.ron", entry.name.replace('/', "-")));
         let saved = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, text));

@@ -22,7 +22,7 @@ pub use place::{Damage, Place};
 pub use process::Process;
 pub use read::{Mistake, parse, read};
 pub use stepping::Stepping;
-pub use write::write;
+pub use write::{write, write_wrong};
 
 use names::{
     CacheName, LeftName, OutcomeName, ParseModeName, ProofName, ReasonName, SiteName, UndoName,

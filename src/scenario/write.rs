@@ -19,6 +19,17 @@ pub fn write(scenario: &Scenario) -> String {
     text + "\n"
 }
 
+/// The file of a scenario that breaks a promise: what is wrong on top, since `expect` says what
+/// comes out and not what should.
+#[must_use]
+pub fn write_wrong(scenario: &Scenario, broken: &str, found_in: &str) -> String {
+    let scenario = write(scenario);
+    format!(
+        "// WRONG: {broken}.\n// Found in {found_in}. `expect` tells what comes out today: say what \
+         should.\n{scenario}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;

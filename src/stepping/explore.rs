@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::judge::Violation;
 use super::plan::Plan;
+use super::play::first_free;
 use super::recount::{self, Recount, recount};
 use super::world::{Mover, World};
 use crate::scenario::stepping::{Stepping, WriteFault};
@@ -211,22 +212,30 @@ impl Found {
         }
     }
 
-    /// The scenario in which this happens.
+    /// The scenario in which this happens, and which expects it.
     #[must_use]
     pub fn scenario(&self, scenario: &Stepping, plan: &Rc<Plan>) -> Stepping {
         let faults = [scenario.faults.as_slice(), &self.faults].concat();
         let plan = Rc::new(Plan { faults: faults.clone(), ..Plan::clone(plan) });
-        let (mut schedule, mut choices) = (Vec::new(), Vec::new());
+        let (mut schedule, mut choices, mut necessary) = (Vec::new(), Vec::new(), 0);
         let mut world = World::new(&plan);
         for mover in &self.schedule {
+            let is_first = first_free(&world) == Some(*mover);
             match *mover {
                 Mover::Thread(thread) => schedule.push(thread),
                 Mover::Debugger(choice) if world.movers().nth(1).is_some() => choices.push(choice),
                 Mover::Debugger(_) => {}
             }
+            if !is_first {
+                necessary = schedule.len();
+            }
             world.advance(*mover);
         }
-        Stepping { schedule, choices, faults, ..scenario.clone() }
+        // Who moves without being named need not be.
+        schedule.truncate(necessary);
+        let mut scenario = Stepping { schedule, choices, faults, ..scenario.clone() };
+        scenario.expect_what_comes(&plan);
+        scenario
     }
 }
 

@@ -71,13 +71,19 @@ impl Plan {
     }
 }
 
-/// Whether some [`Command::Either`] has as many commands as are chosen from.
-fn check_choices(scenario: &Stepping) -> Result<(), Unplannable> {
-    let commands = scenario.debugger.iter().map(|command| match command {
+/// How many commands the longest [`Command::Either`] has.
+#[must_use]
+pub fn most_choices(debugger: &[Command]) -> usize {
+    let commands = debugger.iter().map(|command| match command {
         Command::Either(commands) => commands.len(),
         _ => 0,
     });
-    let longest = commands.max().unwrap_or(0);
+    commands.max().unwrap_or(0)
+}
+
+/// Whether some [`Command::Either`] has as many commands as are chosen from.
+fn check_choices(scenario: &Stepping) -> Result<(), Unplannable> {
+    let longest = most_choices(&scenario.debugger);
     match scenario.choices.iter().find(|choice| **choice >= longest) {
         None => Ok(()),
         Some(choice) => {

@@ -17,6 +17,9 @@ pub const MOVES_MAX: usize = 10_000;
 /// At most so many of them are told: the first half, and the last.
 const LINES_MAX: usize = 400;
 
+/// So many lines show how a program without an end begins.
+const BEGIN: usize = 10;
+
 /// What one run came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Play {
@@ -24,6 +27,8 @@ pub struct Play {
     pub trace: Vec<Line>,
     /// What the debugger was told, a line for each stop.
     pub told: Vec<String>,
+    /// What the program put out.
+    pub output: Vec<i32>,
     /// Promises that were broken.
     pub broken: Vec<Violation>,
     /// What came out otherwise than the scenario expects.
@@ -82,7 +87,20 @@ pub fn play_within(scenario: &Stepping, plan: &Rc<Plan>, traced: bool, moves_max
     let begins = &output[..begin(output.len(), scenario.output.len())];
     mismatches.extend(compare("put out", &scenario.output, begins));
     mismatches.extend(compare_end(scenario.endless, has_ended, moves));
-    Play { trace, told, broken: world.broken().to_vec(), mismatches, has_ended, moves }
+    let broken = world.broken().to_vec();
+    Play { trace, told, output, broken, mismatches, has_ended, moves }
+}
+
+impl Stepping {
+    /// Expects what comes out today, which is what is wrong in a finding.
+    pub(super) fn expect_what_comes(&mut self, plan: &Rc<Plan>) {
+        let played = play(self, plan, false);
+        (self.expect, self.output, self.endless) = (played.told, played.output, !played.has_ended);
+        if self.endless {
+            self.expect.truncate(BEGIN);
+            self.output.truncate(BEGIN);
+        }
+    }
 }
 
 fn leave_out_the_middle(trace: &mut Vec<Line>) {
@@ -120,12 +138,16 @@ fn next<'s>(
     }
     let named = schedule.next().map(|thread| Mover::Thread(*thread));
     let named = named.filter(|mover| movers.contains(mover));
-    let is_blocked = |mover: &&Mover| match mover {
+    named.or_else(|| first_free(world))
+}
+
+/// Who moves where nobody is named: the first who does not wait in a native call.
+pub(super) fn first_free(world: &World) -> Option<Mover> {
+    let is_blocked = |mover: &Mover| match mover {
         Mover::Thread(thread) => world.vm().phase(*thread) == Phase::Blocked,
         Mover::Debugger(_) => false,
     };
-    let free = movers.iter().find(|mover| !is_blocked(mover));
-    named.or(free.or(movers.first()).copied())
+    world.movers().find(|mover| !is_blocked(mover)).or_else(|| world.movers().next())
 }
 
 /// So many of what came after the first difference are told.

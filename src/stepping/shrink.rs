@@ -7,7 +7,6 @@ use std::rc::Rc;
 use super::explore::{Found, shortest};
 use super::judge::Violation;
 use super::plan::Plan;
-use super::play::play;
 use crate::scenario::{self, Scenario, Stepping};
 
 /// At most so many states are entered for one thing that is left out: what is small enough to be
@@ -28,20 +27,14 @@ pub struct Shrunk {
 }
 
 impl Shrunk {
-    /// The file: what is wrong on top, since `expect` says what came out and not what should.
+    /// The file.
     #[must_use]
     pub fn file(&self, found_in: &str) -> String {
         let Shrunk { scenario, broken, .. } = self;
-        let scenario = scenario::write(&Scenario::Stepping(Box::new(scenario.clone())));
-        format!(
-            "// WRONG: {broken}.\n// Found in {found_in}. `expect` tells what comes out today: say \
-             what should.\n{scenario}"
-        )
+        let scenario = Scenario::Stepping(Box::new(scenario.clone()));
+        scenario::write_wrong(&scenario, &broken.to_string(), found_in)
     }
 }
-
-/// So many lines show how a program without an end begins.
-const BEGIN: usize = 10;
 
 /// Shrinks a scenario that breaks a promise, by its own schedule or by another; `None` where it
 /// breaks none.
@@ -54,11 +47,7 @@ pub fn shrink(scenario: &Stepping) -> Option<Shrunk> {
         smallest(start, &|smaller| wrong(smaller, Some(promise)).map(|(_, scenario)| scenario));
     let necessary = parts(&scenario).into_iter().map(|part| part.name).collect();
     let plan = Rc::new(Plan::new(&scenario).ok()?);
-    let played = play(&scenario, &plan, false);
-    (scenario.expect, scenario.endless) = (played.told, !played.has_ended);
-    if scenario.endless {
-        scenario.expect.truncate(BEGIN);
-    }
+    scenario.expect_what_comes(&plan);
     Some(Shrunk { scenario, broken, necessary, tried })
 }
 
@@ -172,6 +161,7 @@ fn methods(lines: &[&str]) -> Vec<std::ops::Range<usize>> {
 mod tests {
     use std::path::Path;
 
+    use super::super::play::play;
     use super::*;
     use crate::scenario::stepping::{Command, How};
 

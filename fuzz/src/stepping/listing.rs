@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use softdock::codec::Coded;
-use softdock_clr::{ClauseKind, Method, Operand, Program, SHAPES};
+use softdock_clr::{ClauseKind, Method, Operand, Program, SHAPES, is_terminator};
 
 /// Methods of a program, instructions of one, its clauses, and cases of one table.
 const METHODS_MAX: usize = 8;
@@ -20,10 +20,6 @@ const VARIABLES_MAX: u32 = 40;
 
 /// The bit of an opcode's byte that says that it has no line.
 const HIDDEN: u8 = 0x80;
-
-/// What control never falls through.
-const TERMINATORS: [&str; 8] =
-    ["RET", "RET_VOID", "BR", "THROW", "RETHROW", "LEAVE_FILTER", "LEAVE_CATCH", "CALL_TAIL"];
 
 /// An instruction; each operand is a number, whatever it is about.
 #[derive(Clone, Debug)]
@@ -212,7 +208,7 @@ impl Line {
     }
 
     fn ends(&self) -> bool {
-        TERMINATORS.contains(&SHAPES[self.nth].0)
+        is_terminator(SHAPES[self.nth].1)
     }
 
     fn take(from: &mut &[u8]) -> Line {

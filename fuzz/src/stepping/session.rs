@@ -4,6 +4,7 @@
 use softdock::codec::Coded;
 use softdock::scenario::Stepping;
 use softdock::scenario::stepping::{Command, How, WriteFault};
+use softdock::stepping::plan::most_choices;
 use softdock_clr::Program;
 
 /// Lists that come before the schedule, and the schedule.
@@ -25,7 +26,8 @@ pub fn take(text: String, program: &Program, from: &mut &[u8]) -> Stepping {
     let faults = list(from, LIST_MAX, fault);
     bodies.retain(|(_, other)| !debugger.iter().any(|command| breaks_in(command, other)));
     let choices = list(from, COMMANDS_MAX, |from| usize::from(u8::take(from)));
-    let choices = choices.into_iter().filter_map(|choice| choice.checked_rem(longest(&debugger)));
+    let choices =
+        choices.into_iter().filter_map(|choice| choice.checked_rem(most_choices(&debugger)));
     let choices = choices.collect();
     let rest = from.iter().take(SCHEDULE_MAX);
     let schedule = rest.map(|byte| 1 + u64::from(*byte) % count as u64).collect();
@@ -42,6 +44,7 @@ pub fn take(text: String, program: &Program, from: &mut &[u8]) -> Stepping {
         choices,
         faults,
         expect: Vec::new(),
+        endless: false,
         output: Vec::new(),
     }
 }
@@ -53,15 +56,6 @@ fn breaks_in(command: &Command, method: &str) -> bool {
         Command::Either(commands) => commands.iter().any(|command| breaks_in(command, method)),
         _ => false,
     }
-}
-
-/// How many commands there are at most to choose from.
-fn longest(debugger: &[Command]) -> usize {
-    let commands = debugger.iter().map(|command| match command {
-        Command::Either(commands) => commands.len(),
-        _ => 0,
-    });
-    commands.max().unwrap_or(0)
 }
 
 fn list<T>(from: &mut &[u8], max: usize, mut item: impl FnMut(&mut &[u8]) -> T) -> Vec<T> {

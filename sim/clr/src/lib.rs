@@ -74,7 +74,7 @@ pub use hash::Digest;
 pub use mistake::Mistake;
 pub use operands::COUNTERS;
 pub use program::{Clause, ClauseKind, HEADER_BYTES, Instruction, Method, Program, SLOT_BYTES};
-pub use shape::{Operand, SHAPES};
+pub use shape::{Operand, SHAPES, is_terminator};
 pub use shared::Shared;
 pub use table::{TABLE, fall_through, name, number, opcode};
 pub use thread::{FRAMES_MAX, Frame, FrameKind, Phase};

@@ -65,6 +65,7 @@ pub const SHAPES: [(&str, u32, &[Operand]); 33] = [
 ];
 
 /// Whether control never falls through this instruction.
-pub(crate) fn is_terminator(opcode: u32) -> bool {
+#[must_use]
+pub fn is_terminator(opcode: u32) -> bool {
     matches!(opcode, RET | RET_VOID | BR | THROW | RETHROW | LEAVE_FILTER | LEAVE_CATCH | CALL_TAIL)
 }

@@ -1,5 +1,5 @@
-//! What became of the mutants of the attach engine: a line for each, the bugs seen in the field in a
-//! table of their own, and the sums.
+//! What became of the mutants of the attach engine: a line for each, the bugs seen in the field in
+//! a table of their own, and the sums.
 
 use std::fmt;
 
