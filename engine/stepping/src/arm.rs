@@ -156,9 +156,7 @@ impl<E: ExecutionControl> Debugger<E> {
     ) -> Vec<Stepper> {
         let wanted =
             |stepper: &Stepper| stepper.thread == thread && stepper.frozen == 0 && kind(stepper);
-        let (taken, left) = std::mem::take(&mut self.steppers).into_iter().partition(wanted);
-        self.steppers = left;
-        taken
+        self.steppers.extract_if(.., |stepper| wanted(stepper)).collect()
     }
 
     /// Removes the rows of somebody who does not ask whether that worked: what cannot be taken out

@@ -156,10 +156,8 @@ impl<E: ExecutionControl> Debugger<E> {
 
     /// A thread has ended, and its name may be used again.
     pub fn thread_ended(&mut self, target: &mut impl Debuggee, thread: ThreadId) {
-        let (ended, others) =
-            std::mem::take(&mut self.steppers).into_iter().partition(|it| it.thread == thread);
-        self.steppers = others;
-        let ended: Vec<Stepper> = ended;
+        let ended = self.steppers.extract_if(.., |stepper| stepper.thread == thread);
+        let ended: Vec<Stepper> = ended.collect();
         for stepper in ended {
             self.withdraw(target, Owner::Stepper(stepper.id));
         }

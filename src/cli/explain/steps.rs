@@ -99,10 +99,11 @@ fn explained(play: &Play) -> String {
             text,
             "\n\n{}",
             output::wrapped(&format!(
-                "At {nth}, {who} goes on from the breakpoint at {place}: it executes {bypass}, although \
-             memory has BREAKPOINT there. That is its bypass: an address and the opcode that belongs \
-             there, for this thread and once. To take the breakpoint out of memory for as long as \
-             that takes would let every other thread run past it meanwhile."
+                "At {nth}, {who} goes on from the breakpoint at {place}: it executes {bypass}, \
+                 although memory has BREAKPOINT there. That is its bypass: an address and the \
+                 opcode that belongs there, for this thread and once. To take the breakpoint out \
+                 of memory for as long as that takes would let every other thread run past it \
+                 meanwhile."
             ))
         );
     }
