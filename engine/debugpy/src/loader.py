@@ -1,0 +1,196 @@
+"""Starts debugpy in the process that softdock attached to, and tells in a file what came of it.
+
+It runs in the middle of somebody's program: between two instructions of a thread that may hold any
+lock and be half way through any import. So that thread only starts another one, which does all
+that takes time; and nothing here prints, raises into the program, or waits without a bound.
+
+SETTINGS is given by the stub that runs this text. It is not a module, and nothing imports it.
+"""
+
+# Built in and always loaded: these two read no file and wait for no import.
+import _thread
+import sys
+
+MESSAGE_MAX = 2000
+
+
+def begin():
+    """All that the interrupted thread does."""
+    try:
+        _thread.start_new_thread(work, ())
+    except Exception as error:  # a limit of threads, a sub-interpreter without daemon threads
+        tell_error(error)
+
+
+def work():
+    """All that the helper thread does."""
+    try:
+        tell("started")
+    except Exception:
+        return  # Nobody is there to hear of it any more: then nobody wants a debugger either.
+    try:
+        watch(start())
+    except BaseException as error:
+        tell_error(error)
+
+
+def start():
+    """Brings a session about, one at a time, and tells of it."""
+    shared = shared_state()
+    if not shared.lock.acquire(True, SETTINGS["patience"]):
+        raise RuntimeError("another session is being started in this process")
+    try:
+        forget_what_is_over(shared)
+        is_reused = shared.session is not None
+        if not is_reused:
+            shared.session = connect() if SETTINGS["connect"] else listen()
+        elif SETTINGS["connect"]:
+            raise RuntimeError("already debugged: {state} {host}:{port}".format(**shared.session))
+        facts = dict(shared.session, reused=is_reused)
+        tell(**facts)
+        return facts
+    finally:
+        shared.lock.release()
+
+
+def forget_what_is_over(shared):
+    """A fork has no session, only the memory of one; and a session ends with its adapter."""
+    if shared.pid != process_id() or not is_debugging():
+        shared.session, shared.pid = None, process_id()
+    if shared.session is None and is_debugging():
+        raise RuntimeError("already debugged, by a session that softdock did not start here")
+
+
+def listen():
+    require_interpreter()
+    debugpy = load_debugpy()
+    # debugpy refuses to listen a second time, since two listeners are in each other's way. One
+    # whose adapter has gone is in nobody's.
+    inner = sys.modules["debugpy.server.api"].listen
+    if getattr(inner, "called", False) and not is_debugging():
+        inner.called = False
+    host, port = debugpy.listen((SETTINGS["host"], SETTINGS["port"]))
+    return dict(state="listening", host=host, port=port, debugpy=debugpy.__version__)
+
+
+def connect():
+    debugpy = load_debugpy()
+    host, port = SETTINGS["host"], SETTINGS["port"]
+    debugpy.connect((host, port))
+    return dict(state="connected", host=host, port=port, debugpy=debugpy.__version__)
+
+
+def watch(facts):
+    """Tells when a client is ready to be stopped at something, if that is asked for."""
+    if not SETTINGS["watch"]:
+        return
+    import time
+
+    debugpy = sys.modules["debugpy"]
+    deadline = time.monotonic() + SETTINGS["watch"]
+    while time.monotonic() < deadline:
+        if debugpy.is_client_connected():
+            return tell(**dict(facts, state="attached"))
+        time.sleep(0.01)
+
+
+def load_debugpy():
+    """Imports debugpy: from the folder that was named, else from where the program finds it."""
+    import os
+
+    require_no_other_debugger()
+    quiet = "PYDEVD_DISABLE_FILE_VALIDATION"
+    was_quiet = quiet in os.environ
+    folder = os.fsdecode(SETTINGS["bundle"]) if SETTINGS["bundle"] else None
+    if folder:
+        sys.path.insert(0, folder)
+    os.environ.setdefault(quiet, "1")  # four lines about frozen modules on the program's stderr
+    try:
+        import debugpy
+
+        # With it, a child process of the program would wait for a client of its own.
+        debugpy.configure(subProcess=SETTINGS["subprocesses"])
+        if SETTINGS["python"]:
+            debugpy.configure(python=os.fsdecode(SETTINGS["python"]))
+        return debugpy
+    finally:
+        if not was_quiet:
+            os.environ.pop(quiet, None)
+        if folder in sys.path:
+            sys.path.remove(folder)
+
+
+def require_interpreter():
+    """debugpy starts its adapter by `sys.executable`. Where that is a server with a Python inside,
+    it would start a second server."""
+    import os
+
+    program = sys.executable or ""
+    if not SETTINGS["python"] and "python" not in os.path.basename(program).lower():
+        raise RuntimeError("sys.executable is no Python interpreter: " + repr(program))
+
+
+def require_no_other_debugger():
+    tool = sys.monitoring.get_tool(sys.monitoring.DEBUGGER_ID)
+    if tool not in (None, "pydevd"):
+        raise RuntimeError("another debugger is at work in this process: " + str(tool))
+
+
+def is_debugging():
+    """Whether debugpy's own end of the session is still there; it goes away with the adapter."""
+    pydevd = sys.modules.get("pydevd")
+    return pydevd is not None and pydevd.get_global_debugger() is not None
+
+
+def shared_state():
+    """What all sessions of this process share; `setdefault` lets the first of them make it."""
+    fresh = type(sys)("_softdock")
+    fresh.lock, fresh.session, fresh.pid = _thread.allocate_lock(), None, process_id()
+    return sys.modules.setdefault("_softdock", fresh)
+
+
+def process_id():
+    import os
+
+    return os.getpid()
+
+
+def tell_error(error):
+    try:
+        tell("error", type=type(error).__name__, message=str(error)[:MESSAGE_MAX])
+    except Exception:
+        pass  # There is nobody else to tell.
+
+
+def tell(state, **facts):
+    """Replaces the record: a reader finds the one before or this one, and never a half."""
+    import os
+
+    facts = dict(format=1, session=SETTINGS["session"], state=state, **facts)
+    text = ", ".join(quoted(name) + ": " + quoted(value) for name, value in facts.items())
+    folder = SETTINGS["answers"]
+    fresh = os.path.join(folder, b"record.new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(fresh, flags, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)  # whatever the program's umask is
+        os.write(descriptor, ("{" + text + "}\n").encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(fresh, os.path.join(folder, b"record.json"))
+
+
+def quoted(value):
+    """As JSON, without `json`: the program may have a module of that name."""
+    if value is None or value is True or value is False:
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        return str(value)
+    # A file name that is not UTF-8 has half characters, which JSON does not.
+    text = str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    escape = lambda c: "\\u%04x" % ord(c) if c < " " or c in '"\\' else c
+    return '"' + "".join(map(escape, text)) + '"'
+
+
+begin()

@@ -1,0 +1,161 @@
+//! The two lines that CPython is asked to run: the settings, and where the loader is.
+//!
+//! The settings stand in the text, since the environment of whoever attaches is not the target's.
+//! The lines import nothing: the thread that runs them may be in the middle of any import.
+
+use core::time::Duration;
+
+use crate::endpoint::{Endpoint, SessionId};
+use crate::literal::{boolean, bytes, optional, text};
+
+/// Who listens, and who connects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The target listens, and a client connects to it.
+    Listen(Endpoint),
+    /// A debug adapter listens already, for the target to connect to it.
+    Connect(Endpoint),
+}
+
+impl Mode {
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Mode::Listen(_) => "listen",
+            Mode::Connect(_) => "connect",
+        }
+    }
+
+    /// Where somebody listens.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Endpoint {
+        match self {
+            Mode::Listen(endpoint) | Mode::Connect(endpoint) => endpoint,
+        }
+    }
+}
+
+/// What the loader shall do. All paths are as the target names them.
+#[derive(Clone, Debug)]
+pub struct Settings<'s> {
+    /// The name of the session.
+    pub session: &'s SessionId,
+    /// Who listens, and where.
+    pub mode: &'s Mode,
+    /// The folder in which the target tells how far it is; it may write there.
+    pub answers: &'s [u8],
+    /// A folder that holds debugpy, instead of the one that the target has.
+    pub bundle: Option<&'s [u8]>,
+    /// The interpreter that runs the adapter, instead of the target's own.
+    pub python: Option<&'s [u8]>,
+    /// Whether child processes are debugged as well.
+    pub subprocesses: bool,
+    /// How long another session that is being started is waited for.
+    pub patience: Duration,
+    /// How long the target watches for a client, to tell when there is one.
+    pub watch: Duration,
+}
+
+/// The text of the stub, for a loader at this path.
+#[must_use]
+pub fn stub(loader: &[u8], settings: &Settings<'_>) -> String {
+    let loader = bytes(loader);
+    format!(
+        "settings = {}\n\
+         with open({loader}, 'rb') as file: exec(compile(file.read(), {loader}, 'exec'), \
+         {{'__name__': 'softdock_loader', 'SETTINGS': settings}})\n",
+        dictionary(settings)
+    )
+}
+
+fn dictionary(settings: &Settings<'_>) -> String {
+    let Endpoint { host, port } = settings.mode.endpoint();
+    let is_connect = matches!(settings.mode, Mode::Connect(_));
+    let entries = [
+        ("session", text(settings.session.as_str())),
+        ("connect", boolean(is_connect).to_owned()),
+        ("host", text(host.as_str())),
+        ("port", port.to_string()),
+        ("answers", bytes(settings.answers)),
+        ("bundle", optional(settings.bundle)),
+        ("python", optional(settings.python)),
+        ("subprocesses", boolean(settings.subprocesses).to_owned()),
+        ("patience", seconds(settings.patience)),
+        ("watch", seconds(settings.watch)),
+    ];
+    let entries = entries.map(|(name, value)| format!("{}: {value}", text(name)));
+    format!("{{{}}}", entries.join(", "))
+}
+
+/// In whole seconds, since Python's own are floats; never less than was asked for.
+fn seconds(duration: Duration) -> String {
+    let part = u64::from(duration.subsec_nanos() > 0);
+    duration.as_secs().saturating_add(part).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings<'s>(session: &'s SessionId, mode: &'s Mode) -> Settings<'s> {
+        Settings {
+            session,
+            mode,
+            answers: b"/tmp/softdock-1/answers",
+            bundle: None,
+            python: None,
+            subprocesses: false,
+            patience: Duration::from_millis(1500),
+            watch: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn the_stub_is_two_lines() {
+        let (session, mode) = ("S-1".parse().unwrap(), Mode::Listen("[::1]:7".parse().unwrap()));
+        let stub = stub(b"/tmp/softdock-1/loader.py", &settings(&session, &mode));
+        let lines: Vec<&str> = stub.split_terminator('\n').collect();
+        assert_eq!(
+            lines,
+            [
+                "settings = {'session': 'S-1', 'connect': False, 'host': '::1', 'port': 7, \
+                 'answers': b'/tmp/softdock-1/answers', 'bundle': None, 'python': None, \
+                 'subprocesses': False, 'patience': 2, 'watch': 0}",
+                "with open(b'/tmp/softdock-1/loader.py', 'rb') as file: \
+                 exec(compile(file.read(), b'/tmp/softdock-1/loader.py', 'exec'), \
+                 {'__name__': 'softdock_loader', 'SETTINGS': settings})",
+            ]
+        );
+    }
+
+    /// A path with anything in it stays a path, on its line.
+    #[test]
+    fn odd_paths_stay_inside_their_literals() {
+        let (session, mode) = ("S".parse().unwrap(), Mode::Connect("h:1".parse().unwrap()));
+        let odd = b"/t'mp\\/\n\xff'); import os #".as_slice();
+        let settings =
+            Settings { bundle: Some(odd), python: Some(odd), ..settings(&session, &mode) };
+        let stub = stub(odd, &settings);
+        assert_eq!(stub.lines().count(), 2);
+        assert!(stub.is_ascii());
+        let spelled = r"b'/t\'mp\\/\x0a\xff\'); import os #'";
+        assert_eq!(stub.matches(spelled).count(), 4);
+        assert!(stub.contains("'connect': True"));
+    }
+
+    /// Whatever the loader asks for is given, and nothing else.
+    #[test]
+    fn the_loader_and_the_stub_agree_on_the_settings() {
+        let (session, mode) = ("S".parse().unwrap(), Mode::Listen("h:1".parse().unwrap()));
+        let given = dictionary(&settings(&session, &mode));
+        let asked = crate::LOADER.split("SETTINGS[\"").skip(1);
+        let mut asked: Vec<&str> = asked.map(|rest| rest.split('"').next().unwrap()).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        assert_eq!(asked.len(), given.matches("': ").count(), "{asked:?}");
+        for name in asked {
+            assert!(given.contains(&format!("'{name}': ")), "{name}");
+        }
+    }
+}
