@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use softdock_attach::Config;
 
-use super::{attach, output};
+use super::{attach, debug, output};
 
 /// What the environment asks for.
 pub(crate) fn from_environment() -> Config {
@@ -30,15 +30,23 @@ fn snapshot(variables: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<S
 
 /// What the command line asks for on top.
 pub(crate) fn for_attach(args: &attach::Args) -> Config {
+    Config { confirm: !args.no_wait, ..on_top(&args.whom, &args.manner) }
+}
+
+/// The same, for a request that is always waited for.
+pub(crate) fn for_debug(args: &debug::Args) -> Config {
+    Config { confirm: true, ..on_top(&args.whom, &args.manner) }
+}
+
+fn on_top(whom: &attach::Whom, manner: &attach::Manner) -> Config {
     let config = from_environment();
     Config {
-        write: config.write && !args.dry_run,
-        thread: args.thread,
-        interpreter: args.interpreter,
-        allow_unproven: config.allow_unproven || args.allow_unproven,
-        freeze: args.freeze,
-        confirm: !args.no_wait,
-        verbose: config.verbose || args.verbose,
+        write: config.write && !manner.dry_run,
+        thread: whom.thread,
+        interpreter: whom.interpreter,
+        allow_unproven: config.allow_unproven || manner.allow_unproven,
+        freeze: manner.freeze,
+        verbose: config.verbose || manner.verbose,
         ..config
     }
 }

@@ -19,6 +19,8 @@ pub(super) const GROUPS: &[(&str, &[Word])] = &[
     ("reason: what is wrong with a thread state", THREAD),
     ("reason: what the system said", ERROR),
     ("reason before the engine is asked", EARLY),
+    ("state of a debugger, as the target tells it", STATE),
+    ("reason at the site `session`: the engine is done, and there is no debugger", LATE),
     ("mode of parsing", MODE),
     ("proof", PROOF),
     ("what is left in the target", LEFT),
@@ -256,7 +258,41 @@ const EARLY: &[Word] = &[
       request and complain in the target.",
     ),
     ("root-unreadable", "The target's root cannot be looked at."),
+    (
+        "no-folder",
+        "The target's root has no place for the files that start a debugger. Its user must be able \
+      to enter /tmp, /var/tmp or /dev/shm.",
+    ),
     ("signals", "Signals cannot be listened to."),
+];
+
+const STATE: &[Word] = &[
+    ("started", "The script runs. Another thread of the target has begun to bring debugpy up."),
+    ("listening", "debugpy listens for a client. One after the other may come and go."),
+    ("connected", "debugpy is connected to an adapter that was there before."),
+    ("attached", "A client is there, and has said that its breakpoints are set."),
+    ("error", "It came to nothing. The record has the exception."),
+];
+
+const LATE: &[Word] = &[
+    (
+        "not-taken",
+        "The thread that was asked has not looked yet, since it is inside a call. The request \
+      stays armed, and the debugger comes up when it looks.",
+    ),
+    ("target-error", "The target has told an exception. debugpy is missing, the port is busy."),
+    ("target-ended", "The process ended before debugpy was ready."),
+    (
+        "not-ready",
+        "The target has begun, and was not ready in time. It goes on, and asking again leads to \
+      what is there by then.",
+    ),
+    ("silent", "The target took the script, and has told nothing."),
+    ("torn", "What the target told is no whole record."),
+    (
+        "foreign",
+        "The record is not an answer to this request. Its owner, session or format differ.",
+    ),
 ];
 
 const MODE: &[Word] = &[
@@ -345,6 +381,7 @@ mod tests {
     use softdock_attach::{
         LayoutFault, Left, Outcome, ParseMode, Proof, Reason, Site, ThreadVerdict,
     };
+    use softdock_debugpy::State;
     use softdock_process::ErrorKind;
 
     use super::*;
@@ -363,6 +400,9 @@ mod tests {
         check(THREAD, ThreadVerdict::ALL.map(ThreadVerdict::name));
         check(ERROR, ErrorKind::ALL.map(ErrorKind::name));
         check(MODE, ParseMode::ALL.map(ParseMode::name));
+        let error = State::Error { kind: String::new(), message: String::new() };
+        let states = [State::Started, State::Listening, State::Connected, State::Attached, error];
+        check(STATE, states.each_ref().map(State::name));
         check(PROOF, [Proof::Structural, Proof::Image].map(Proof::name));
         let left = [Left::Nothing, Left::ArmedByOther, Left::Unknown];
         check(LEFT, left.map(Left::name));

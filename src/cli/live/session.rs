@@ -1,0 +1,201 @@
+//! What is told of a debugger in a target, or of why there is none: text for a person, JSON for a
+//! program. Nothing here touches the target.
+
+use std::fmt::Write;
+
+use softdock::answer::Answer;
+use softdock::report::{Attempt, Line, Session, TargetError};
+use softdock_attach::{Config, Outcome, Reason};
+use softdock_debugpy::client::LaunchConfiguration;
+use softdock_debugpy::{Mode, Record, Sidecar, State, advice};
+use softdock_live::Activity;
+
+use super::super::debug::Args;
+use super::super::output::{self, FAINT, GOOD, STRONG, WARN, styled};
+use super::super::{Exit, Format, duration};
+use super::attach::{planned, who};
+use super::debug::{Docked, End, is_still_wanted, named};
+use super::{Timed, details, failure, hint, phases, tell_failure};
+
+/// Prints it all; says how the command ends.
+pub(super) fn tell(args: &Args, config: &Config, docked: &Docked) -> Exit {
+    let session = report(docked);
+    let is_success = matches!(&docked.end, End::Answered(Answer::Told(record)) if !record.is_error())
+        || docked.done.report.outcome == Outcome::Planned;
+    if args.target.format == Format::Json {
+        let phases = config.verbose.then(|| phases(&docked.done.phases));
+        output::json(&Line::new("debug", Timed { body: session, phases }));
+    } else {
+        if config.verbose {
+            output::message(&details(&session.attach, &docked.done.phases));
+        }
+        tell_text(args, docked, &session, is_success);
+    }
+    if is_success { Exit::AsAsked } else { Exit::Finding }
+}
+
+fn report(docked: &Docked) -> Session {
+    let attempt = Attempt::from(&docked.done.report);
+    let mut session = Session::new(docked.session.clone(), &docked.mode, attempt);
+    session.waited_micros = u64::try_from(docked.waited.as_micros()).unwrap_or(u64::MAX);
+    session.folder = is_still_wanted(&docked.done).then(|| named(&docked.folder));
+    match &docked.end {
+        End::Engine => {}
+        End::NotTaken(activity) => not_taken(&mut session, docked, activity.as_ref()),
+        End::Answered(Answer::Told(record)) => told(&mut session, docked, record),
+        End::Answered(Answer::Deadline(seen)) => silent(&mut session, docked, seen),
+        End::Answered(Answer::Ended) => {
+            let detail = String::from("the process ended before debugpy was ready");
+            session.fail("failed", "target-ended", detail);
+        }
+        End::Answered(Answer::Cancelled) => {
+            let detail = String::from("the target has the script, and debugpy may yet be ready");
+            session.fail("failed", Reason::Cancelled.name(), detail);
+        }
+    }
+    session
+}
+
+/// The request is there, and the thread has not come to it.
+fn not_taken(session: &mut Session, docked: &Docked, activity: Option<&Activity>) {
+    let waited = duration::text(docked.waited);
+    let mut detail = format!("{} has not run the script yet, after {waited}", who(&docked.done));
+    if let Some(activity) = activity {
+        let _ = write!(detail, "; it {activity}");
+    }
+    session.fail(docked.done.report.outcome.name(), "not-taken", detail);
+    session.activity = activity.map(ToString::to_string);
+    let remedy = activity.map_or("it runs the script when its call returns", Activity::remedy);
+    session.hint = Some(format!("{remedy}; --thread any asks a thread that is running instead"));
+}
+
+/// The target has answered.
+fn told(session: &mut Session, docked: &Docked, record: &Record) {
+    session.reused = record.reused;
+    session.debugpy.clone_from(&record.debugpy);
+    if let State::Error { kind, message } = &record.state {
+        session.fail("failed", "target-error", format!("{kind}: {message}"));
+        session.hint = advice::advice(message).map(String::from);
+        session.error = Some(TargetError { r#type: kind.clone(), message: message.clone() });
+        return;
+    }
+    session.outcome = record.state.name();
+    session.site = softdock::report::session::SITE;
+    let Some(endpoint) = record.endpoint.clone() else { return };
+    session.host = Some(endpoint.host.to_string());
+    session.port = Some(endpoint.port);
+    let mode = match docked.mode {
+        Mode::Listen(_) => Mode::Listen(endpoint),
+        Mode::Connect(_) => Mode::Connect(endpoint),
+    };
+    let launch = LaunchConfiguration::new(pid(docked), &mode);
+    session.visual_studio = launch.visual_studio();
+    session.launch = Some(launch);
+}
+
+fn pid(docked: &Docked) -> u32 {
+    docked.done.report.process.map_or(0, |process| process.pid)
+}
+
+/// The script runs, and has not said that it is done.
+fn silent(session: &mut Session, docked: &Docked, seen: &Sidecar) {
+    let waited = duration::text(docked.waited);
+    let (reason, detail) = match seen {
+        Sidecar::Told(_) => ("not-ready", format!("debugpy is not ready yet, after {waited}")),
+        Sidecar::Late => {
+            ("silent", format!("the target took the script, and has told nothing after {waited}"))
+        }
+        Sidecar::Torn => ("torn", String::from("what the target told is no whole record")),
+        Sidecar::Foreign(foreign) => {
+            ("foreign", format!("the record is not the target's: {foreign}"))
+        }
+    };
+    session.fail("failed", reason, detail);
+    session.hint = match seen {
+        Sidecar::Told(_) => Some(String::from(
+            "the program may hold a lock that debugpy needs, or the machine is busy: ask again, \
+             with a longer --timeout; what is there by then is used",
+        )),
+        Sidecar::Late => Some(String::from(
+            "the target's standard error may say more; if it runs few instructions, the thread \
+             that starts debugpy may not have had its turn yet",
+        )),
+        _ => None,
+    };
+}
+
+fn tell_text(args: &Args, docked: &Docked, session: &Session, is_success: bool) {
+    match &docked.end {
+        End::Engine if is_success => {
+            output::result(&planned(&docked.done.report, &who(&docked.done)));
+        }
+        End::Engine => tell_failure(&docked.done.report, args.target.pid),
+        _ if is_success => {
+            output::result(&success(docked, session));
+            output::message(&warnings(args, session));
+        }
+        _ => output::message(&trouble(args, session)),
+    }
+}
+
+fn success(docked: &Docked, session: &Session) -> String {
+    let (head, tail) = match session.reused {
+        true => ("ready", ", as it did before"),
+        false => ("ready", ""),
+    };
+    let debugpy = session.debugpy.as_deref().unwrap_or_default();
+    let endpoint = format!(
+        "{}:{}",
+        session.host.as_deref().unwrap_or_default(),
+        session.port.unwrap_or_default()
+    );
+    let mut text = format!(
+        "{}: debugpy {debugpy} in process {} listens at {}{tail}\n  session  {}\n",
+        styled(GOOD, head),
+        pid(docked),
+        styled(STRONG, endpoint),
+        session.session,
+    );
+    if let Some(launch) = &session.launch {
+        let _ = writeln!(text, "  VS Code  an entry for `configurations` in launch.json:");
+        for line in launch.text().lines() {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
+    if let Some(target) = &session.visual_studio {
+        let how = "Debug > Attach to Process, Python remote (debugpy)";
+        let _ = writeln!(text, "  Visual Studio  {how}: {target}");
+    }
+    text
+}
+
+/// What a person should know, although it went well.
+fn warnings(args: &Args, session: &Session) -> String {
+    let mut text = String::new();
+    let label = styled(WARN, "warning:");
+    if !args.host.is_loopback() {
+        let _ = writeln!(text, "{label} whoever can reach that port can run code in the target");
+    }
+    let is_elsewhere =
+        session.port != Some(args.port) || session.host != Some(args.host.to_string());
+    if session.reused && args.port != 0 && is_elsewhere {
+        let asked = format!("{}:{}", args.host, args.port);
+        let _ = writeln!(text, "{label} not at {asked}: a process has one debugger, at one place");
+    }
+    text
+}
+
+fn trouble(args: &Args, session: &Session) -> String {
+    let reason = session.reason.unwrap_or("unexpected");
+    let mut text = failure(session.outcome, session.site, reason);
+    if let Some(detail) = &session.detail {
+        let _ = write!(text, "\n  {detail}");
+    }
+    if let Some(folder) = &session.folder {
+        let left = styled(WARN, format!("left in the target: {}", session.left));
+        let pid = args.target.pid;
+        let _ = write!(text, "\n  {left}; softdock attach --pid {pid} --cancel takes it back");
+        let _ = write!(text, "\n  {}", styled(FAINT, format!("its files stay in {folder}")));
+    }
+    text + &hint(session.hint.as_deref())
+}
