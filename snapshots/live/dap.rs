@@ -27,7 +27,11 @@ pub(crate) struct Stop {
 impl Client {
     #[track_caller]
     pub(crate) fn connect(port: u16) -> Client {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        Client::on(TcpStream::connect(("127.0.0.1", port)).unwrap())
+    }
+
+    /// The same on a connection that is there.
+    pub(crate) fn on(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Client { stream: BufReader::new(stream), received: Vec::new(), requests: 0 }

@@ -13,25 +13,24 @@ use crate::target::{Folder, Target};
 use crate::{Situation, demanded};
 
 pub(crate) fn situations() -> Vec<Situation> {
-    let debugpy = |name, run| Situation {
-        name,
-        // Where CI demands it, its lack is a failure.
-        possible: |python| python.debugpy.is_some() || demanded(),
-        run,
-    };
     vec![
-        debugpy("debug-all-that-an-editor-does", all_that_an_editor_does),
-        debugpy("debug-at-a-port-that-is-asked-for", at_a_port_that_is_asked_for),
-        debugpy("debug-where-the-port-is-busy", where_the_port_is_busy),
-        debugpy("debug-without-debugpy", without_debugpy),
-        debugpy("debug-while-stderr-is-locked", while_stderr_is_locked),
-        debugpy("debug-in-the-middle-of-an-import", in_the_middle_of_an_import),
+        debuggable("debug-all-that-an-editor-does", all_that_an_editor_does),
+        debuggable("debug-at-a-port-that-is-asked-for", at_a_port_that_is_asked_for),
+        debuggable("debug-where-the-port-is-busy", where_the_port_is_busy),
+        debuggable("debug-without-debugpy", without_debugpy),
+        debuggable("debug-while-stderr-is-locked", while_stderr_is_locked),
+        debuggable("debug-in-the-middle-of-an-import", in_the_middle_of_an_import),
     ]
+}
+
+/// A situation that needs debugpy beside an interpreter. Where CI demands it, its lack is a failure.
+pub(crate) const fn debuggable(name: &'static str, run: fn(&Python)) -> Situation {
+    Situation { name, possible: |python| python.debugpy.is_some() || demanded(), run }
 }
 
 /// `softdock debug --format json`, on a machine that may be busy.
 #[track_caller]
-fn debug(target: &Target, more: &[&str]) -> Ran {
+pub(crate) fn debug(target: &Target, more: &[&str]) -> Ran {
     let mut command = softdock();
     command.args(["debug", "--format", "json", "--timeout", "20s", "--pid"]);
     command.arg(target.pid().to_string()).args(more);
@@ -40,7 +39,7 @@ fn debug(target: &Target, more: &[&str]) -> Ran {
 
 /// The same, where it must work; returns the port and all that was said.
 #[track_caller]
-fn debug_and_expect(target: &Target, more: &[&str]) -> (u16, Value) {
+pub(crate) fn debug_and_expect(target: &Target, more: &[&str]) -> (u16, Value) {
     let ran = debug(target, more);
     let json = ran.json();
     assert_eq!((ran.code, &json["outcome"]), (Some(0), &"listening".into()), "{json:#}");
@@ -100,7 +99,7 @@ fn all_that_an_editor_does(python: &Python) {
 }
 
 /// A port that nobody has now. Somebody could take it in between; nobody does.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 

@@ -10,6 +10,8 @@
 #![cfg_attr(not(target_os = "linux"), allow(unused, reason = "there is nothing to attach to"))]
 
 #[cfg(target_os = "linux")]
+mod clients;
+#[cfg(target_os = "linux")]
 mod command;
 #[cfg(target_os = "linux")]
 mod dap;
@@ -87,7 +89,7 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 7] = [
+    let groups: [Vec<Situation>; 8] = [
         threads::situations(),
         requests::situations(),
         refusals::situations(),
@@ -95,6 +97,7 @@ fn all() -> impl Iterator<Item = Situation> {
         embedded::situations(),
         frozen::situations(),
         debug::situations(),
+        clients::situations(),
     ];
     groups.into_iter().flatten()
 }

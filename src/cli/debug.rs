@@ -33,11 +33,27 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub(crate) port: u16,
 
+    /// Let the target connect to a debug adapter that listens already, instead of listening itself.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["host", "port"])]
+    pub(crate) connect: Option<Endpoint>,
+
+    /// Wait until a client is there and has set its breakpoints.
+    #[arg(long)]
+    pub(crate) wait_for_client: bool,
+
+    /// As soon as a client is there, stop the thread where it is. Waits for the client.
+    #[arg(long = "break")]
+    pub(crate) stop: bool,
+
+    /// How long to wait for a client.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
+    pub(crate) client_timeout: Duration,
+
     /// The name of the session; without it, one is made at random.
     #[arg(long, value_name = "ID")]
     pub(crate) session: Option<SessionId>,
 
-    /// How long to wait for debugpy to be ready: 250ms, 5s, 2m.
+    /// How long to wait for the thread, and then for debugpy to be ready: 250ms, 5s, 2m.
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration::parse)]
     pub(crate) timeout: Duration,
 
@@ -67,6 +83,10 @@ Examples:
       Let debugpy listen in process 4711, at any free port of 127.0.0.1.
   softdock debug --pid 4711 --port 5678
       The same at a port that an editor knows already.
+  softdock debug --pid 4711 --break
+      Stop it where it is, as soon as an editor has connected.
+  softdock debug --pid 4711 --connect 127.0.0.1:5678
+      An editor listens there (\"listen\" in its launch.json): let the target connect to it.
   softdock debug --pid 4711 --thread any
       Ask whatever thread is running: the main one may be blocked.
   softdock debug --pid 4711 --debugpy /opt/debugpy
@@ -75,7 +95,15 @@ Examples:
 impl Args {
     /// Who listens, and where.
     pub(crate) fn mode(&self) -> Mode {
-        Mode::Listen(Endpoint { host: self.host.clone(), port: self.port })
+        match &self.connect {
+            Some(endpoint) => Mode::Connect(endpoint.clone()),
+            None => Mode::Listen(Endpoint { host: self.host.clone(), port: self.port }),
+        }
+    }
+
+    /// How long a client is waited for, if at all.
+    pub(crate) fn watch(&self) -> Option<Duration> {
+        (self.wait_for_client || self.stop).then_some(self.client_timeout)
     }
 }
 

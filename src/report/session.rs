@@ -37,6 +37,8 @@ pub struct Session {
     pub reused: bool,
     /// The version of debugpy.
     pub debugpy: Option<String>,
+    /// Whether a thread was made to stop.
+    pub break_injected: bool,
     /// The exception that the target told.
     pub error: Option<TargetError>,
     /// What the thread that was asked is doing, where it has not looked yet.
@@ -81,6 +83,7 @@ impl Session {
             port: None,
             reused: false,
             debugpy: None,
+            break_injected: false,
             error: None,
             activity: None,
             launch: None,

@@ -40,12 +40,13 @@ def start():
     if not shared.lock.acquire(True, SETTINGS["patience"]):
         raise RuntimeError("another session is being started in this process")
     try:
+        if not can_share(shared.session):
+            let_it_end()
         forget_what_is_over(shared)
-        is_reused = shared.session is not None
+        is_reused = can_share(shared.session)
         if not is_reused:
-            shared.session = connect() if SETTINGS["connect"] else listen()
-        elif SETTINGS["connect"]:
-            raise RuntimeError("already debugged: {state} {host}:{port}".format(**shared.session))
+            require_no_session(shared.session)
+            shared.session = start_anew()
         facts = dict(shared.session, reused=is_reused)
         tell(**facts)
         return facts
@@ -53,11 +54,41 @@ def start():
         shared.lock.release()
 
 
+def can_share(session):
+    """Only a session that listens can be had by several, one after the other."""
+    return bool(session) and session["state"] == "listening" and not SETTINGS["connect"]
+
+
+def require_no_session(session):
+    if session:
+        raise RuntimeError("already debugged: {state} {host}:{port}".format(**session))
+
+
+def let_it_end():
+    """A session that its client has just left takes a moment to go."""
+    import time
+
+    for _ in range(100):
+        if debugger() is None:
+            break
+        time.sleep(0.01)
+
+
+def start_anew():
+    try:
+        return connect() if SETTINGS["connect"] else listen()
+    except BaseException:
+        # A debugger that is connected to nobody would be in the way of the next one.
+        if debugger() is not None:
+            debugger().dispose_and_kill_all_pydevd_threads()
+        raise
+
+
 def forget_what_is_over(shared):
     """A fork has no session, only the memory of one; and a session ends with its adapter."""
-    if shared.pid != process_id() or not is_debugging():
+    if shared.pid != process_id() or debugger() is None:
         shared.session, shared.pid = None, process_id()
-    if shared.session is None and is_debugging():
+    if shared.session is None and debugger() is not None:
         raise RuntimeError("already debugged, by a session that softdock did not start here")
 
 
@@ -67,13 +98,14 @@ def listen():
     # debugpy refuses to listen a second time, since two listeners are in each other's way. One
     # whose adapter has gone is in nobody's.
     inner = sys.modules["debugpy.server.api"].listen
-    if getattr(inner, "called", False) and not is_debugging():
+    if getattr(inner, "called", False) and debugger() is None:
         inner.called = False
     host, port = debugpy.listen((SETTINGS["host"], SETTINGS["port"]))
     return dict(state="listening", host=host, port=port, debugpy=debugpy.__version__)
 
 
 def connect():
+    """Returns when the client has said that its breakpoints are set; debugpy waits for that."""
     debugpy = load_debugpy()
     host, port = SETTINGS["host"], SETTINGS["port"]
     debugpy.connect((host, port))
@@ -136,10 +168,10 @@ def require_no_other_debugger():
         raise RuntimeError("another debugger is at work in this process: " + str(tool))
 
 
-def is_debugging():
-    """Whether debugpy's own end of the session is still there; it goes away with the adapter."""
+def debugger():
+    """debugpy's own end of a session, as long as there is one: it goes away with the adapter."""
     pydevd = sys.modules.get("pydevd")
-    return pydevd is not None and pydevd.get_global_debugger() is not None
+    return pydevd.get_global_debugger() if hasattr(pydevd, "get_global_debugger") else None
 
 
 def shared_state():

@@ -76,7 +76,7 @@ pub enum State {
     Started,
     /// debugpy listens for a client.
     Listening,
-    /// debugpy is connected to an adapter.
+    /// debugpy is connected to an adapter, whose client has set its breakpoints.
     Connected,
     /// A client is there, and has set its breakpoints.
     Attached,

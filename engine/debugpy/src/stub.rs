@@ -1,7 +1,10 @@
-//! The two lines that CPython is asked to run: the settings, and where the loader is.
+//! The two lines that CPython is asked to run: the settings, and where the rest is.
 //!
 //! The settings stand in the text, since the environment of whoever attaches is not the target's.
 //! The lines import nothing: the thread that runs them may be in the middle of any import.
+//!
+//! Folklore: what CPython itself runs has no file in the eyes of debugpy, which steps out of
+//! nothing that it does not see. A breakpoint works only in a file that is run by the stub.
 
 use core::time::Duration;
 
@@ -57,19 +60,9 @@ pub struct Settings<'s> {
     pub watch: Duration,
 }
 
-/// The text of the stub, for a loader at this path.
+/// The stub that runs the loader, which is at this path.
 #[must_use]
 pub fn stub(loader: &[u8], settings: &Settings<'_>) -> String {
-    let loader = bytes(loader);
-    format!(
-        "settings = {}\n\
-         with open({loader}, 'rb') as file: exec(compile(file.read(), {loader}, 'exec'), \
-         {{'__name__': 'softdock_loader', 'SETTINGS': settings}})\n",
-        dictionary(settings)
-    )
-}
-
-fn dictionary(settings: &Settings<'_>) -> String {
     let Endpoint { host, port } = settings.mode.endpoint();
     let is_connect = matches!(settings.mode, Mode::Connect(_));
     let entries = [
@@ -84,8 +77,25 @@ fn dictionary(settings: &Settings<'_>) -> String {
         ("patience", seconds(settings.patience)),
         ("watch", seconds(settings.watch)),
     ];
-    let entries = entries.map(|(name, value)| format!("{}: {value}", text(name)));
-    format!("{{{}}}", entries.join(", "))
+    run(loader, &entries)
+}
+
+/// The stub that runs the breakpoint, which is at this path; that it did is told by a new file.
+#[must_use]
+pub fn break_stub(breakpoint: &[u8], answer: &[u8]) -> String {
+    run(breakpoint, &[("answer", bytes(answer))])
+}
+
+fn run(script: &[u8], settings: &[(&str, String)]) -> String {
+    let script = bytes(script);
+    let entries = settings.iter().map(|(name, value)| format!("{}: {value}", text(name)));
+    let entries: Vec<String> = entries.collect();
+    format!(
+        "settings = {{{}}}\n\
+         with open({script}, 'rb') as file: exec(compile(file.read(), {script}, 'exec'), \
+         {{'__name__': 'softdock', 'SETTINGS': settings}})\n",
+        entries.join(", ")
+    )
 }
 
 /// In whole seconds, since Python's own are floats; never less than was asked for.
@@ -124,7 +134,7 @@ mod tests {
                  'subprocesses': False, 'patience': 2, 'watch': 0}",
                 "with open(b'/tmp/softdock-1/loader.py', 'rb') as file: \
                  exec(compile(file.read(), b'/tmp/softdock-1/loader.py', 'exec'), \
-                 {'__name__': 'softdock_loader', 'SETTINGS': settings})",
+                 {'__name__': 'softdock', 'SETTINGS': settings})",
             ]
         );
     }
@@ -144,18 +154,24 @@ mod tests {
         assert!(stub.contains("'connect': True"));
     }
 
-    /// Whatever the loader asks for is given, and nothing else.
+    /// Whatever a script asks for is given, and nothing else.
     #[test]
-    fn the_loader_and_the_stub_agree_on_the_settings() {
+    fn the_scripts_and_their_stubs_agree_on_the_settings() {
         let (session, mode) = ("S".parse().unwrap(), Mode::Listen("h:1".parse().unwrap()));
-        let given = dictionary(&settings(&session, &mode));
-        let asked = crate::LOADER.split("SETTINGS[\"").skip(1);
-        let mut asked: Vec<&str> = asked.map(|rest| rest.split('"').next().unwrap()).collect();
-        asked.sort_unstable();
-        asked.dedup();
-        assert_eq!(asked.len(), given.matches("': ").count(), "{asked:?}");
-        for name in asked {
-            assert!(given.contains(&format!("'{name}': ")), "{name}");
+        let loader = stub(b"/x.py", &settings(&session, &mode));
+        for (script, stub) in [
+            (crate::LOADER, loader),
+            (crate::BREAKPOINT, break_stub(b"/x.py", b"/answers/stopped")),
+        ] {
+            let given = stub.lines().next().unwrap();
+            let asked = script.split("SETTINGS[\"").skip(1);
+            let mut asked: Vec<&str> = asked.map(|rest| rest.split('"').next().unwrap()).collect();
+            asked.sort_unstable();
+            asked.dedup();
+            assert_eq!(asked.len(), given.matches("': ").count(), "{asked:?}");
+            for name in asked {
+                assert!(given.contains(&format!("'{name}': ")), "{name}");
+            }
         }
     }
 }

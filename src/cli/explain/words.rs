@@ -269,7 +269,11 @@ const EARLY: &[Word] = &[
 const STATE: &[Word] = &[
     ("started", "The script runs. Another thread of the target has begun to bring debugpy up."),
     ("listening", "debugpy listens for a client. One after the other may come and go."),
-    ("connected", "debugpy is connected to an adapter that was there before."),
+    (
+        "connected",
+        "debugpy is connected to an adapter that was there before. Its client has said that its \
+      breakpoints are set.",
+    ),
     ("attached", "A client is there, and has said that its breakpoints are set."),
     ("error", "It came to nothing. The record has the exception."),
 ];
@@ -287,6 +291,7 @@ const LATE: &[Word] = &[
         "The target has begun, and was not ready in time. It goes on, and asking again leads to \
       what is there by then.",
     ),
+    ("no-client", "No client came in time. The session stays, and one can still come."),
     ("silent", "The target took the script, and has told nothing."),
     ("torn", "What the target told is no whole record."),
     (

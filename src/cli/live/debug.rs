@@ -15,7 +15,7 @@ use softdock::live::Cancellation;
 use softdock::report::Stopped;
 use softdock_attach::{Config, Left, Outcome, Report};
 use softdock_debugpy::record::{self, Foreign};
-use softdock_debugpy::{LOADER, Mode, SessionId, Settings, Sidecar, State, stub};
+use softdock_debugpy::{BREAKPOINT, LOADER, Mode, SessionId, Settings, Sidecar, State, stub};
 use softdock_live::{Activity, Answer as FileAnswer, Process, StageError, Staging};
 use softdock_process::{ErrorKind, Threads};
 
@@ -27,23 +27,36 @@ use super::{open, session};
 
 pub(crate) fn debug(args: &Args) -> Exit {
     let config = settings::for_debug(args);
-    let mut attach = as_attach(args);
-    match dock(args, &config, &mut attach) {
-        Ok(docked) => session::tell(args, &config, &docked),
-        Err(stopped) => give_up(&attach, "debug", &stopped),
-    }
+    let told = Dock::open(args, &config).and_then(|(mut dock, process)| {
+        let exit = dock.run(process);
+        dock.leave();
+        exit
+    });
+    told.unwrap_or_else(|stopped| give_up(&as_attach(args, None), "debug", &stopped))
 }
 
 /// A request for a debugger that the engine was asked for.
 pub(super) struct Docked {
+    pub(super) step: Step,
     pub(super) session: SessionId,
     pub(super) mode: Mode,
     pub(super) done: Done,
     pub(super) end: End,
-    /// From when it was armed.
+    /// From when it was armed; for a client, from when it could have come.
     pub(super) waited: Duration,
     /// Where the files are, as the target names it.
     pub(super) folder: PathBuf,
+}
+
+/// What is brought about, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// debugpy in the target.
+    Session,
+    /// A client.
+    Client,
+    /// A thread that stands still.
+    Stop,
 }
 
 /// How it ended.
@@ -56,10 +69,10 @@ pub(super) enum End {
     Answered(Answer),
 }
 
-/// The same request, as `attach` would be asked to run the stub.
-fn as_attach(args: &Args) -> attach_args::Args {
+/// The same request, as `attach` would be asked to run a script.
+fn as_attach(args: &Args, script: Option<PathBuf>) -> attach_args::Args {
     attach_args::Args {
-        script: None,
+        script,
         target: args.target,
         whom: args.whom,
         timeout: args.timeout,
@@ -69,47 +82,176 @@ fn as_attach(args: &Args) -> attach_args::Args {
     }
 }
 
-fn dock(
-    args: &Args,
-    config: &Config,
-    attach: &mut attach_args::Args,
-) -> Result<Docked, Box<Stopped>> {
-    let cancellation = cancellation()?;
-    let (process, mut watched) = open_twice(args.target.pid)?;
-    let session = args.session.clone().map_or_else(random_session, Ok)?;
-    let mode = args.mode();
-    let mut staging = process.stage().map_err(|error| unstaged(&error))?;
-    let folder = staging.path().to_path_buf();
-    let tried = put_files(args, &mut staging, &session, &mode).and_then(|stub| {
-        attach.script = Some(stub);
-        attempt(process, attach, config, cancellation.clone())
-    });
-    let ended = tried.map(|done| {
-        let mut clock = WallClock::start();
-        let door = Door { staging: &staging, session: &session, cancellation: &cancellation };
-        let end = door.await_end(&done.report, &mut watched, args.timeout, &mut clock);
-        let waited = done.waited + clock.now();
-        (done, end, waited)
-    });
-    // What the target may still come to read stays there.
-    if !matches!(&ended, Ok((done, ..)) if is_still_wanted(done)) {
-        staging.remove(&[record::NAME, record::UNFINISHED]);
-    }
-    let (done, end, waited) = ended?;
-    Ok(Docked { session, mode, done, end, waited, folder })
+/// What is held as long as the command goes on.
+struct Dock<'d> {
+    args: &'d Args,
+    config: &'d Config,
+    cancellation: Cancellation,
+    session: SessionId,
+    mode: Mode,
+    /// The target, to look at while the engine has its own hold of it.
+    watched: Process,
+    staging: Staging,
+    /// Whether the target may still come to read what was put there.
+    is_wanted: bool,
 }
+
+impl<'d> Dock<'d> {
+    fn open(args: &'d Args, config: &'d Config) -> Result<(Dock<'d>, Process), Box<Stopped>> {
+        let cancellation = cancellation()?;
+        let mut watched = open(args.target.pid)?;
+        let process = the_same(&mut watched)?;
+        let session = args.session.clone().map_or_else(random_session, Ok)?;
+        let staging = process.stage().map_err(|error| unstaged(&error))?;
+        let (mode, is_wanted) = (args.mode(), false);
+        let dock = Dock { args, config, cancellation, session, mode, watched, staging, is_wanted };
+        Ok((dock, process))
+    }
+
+    /// One step after the other, each told when it is done, until one comes to nothing.
+    fn run(&mut self, process: Process) -> Result<Exit, Box<Stopped>> {
+        let mut docked = self.begin(process)?;
+        let mut exit = self.tell(&docked);
+        let has_session = matches!(docked.end, End::Answered(_));
+        if let Some(patience) = self.args.watch()
+            && has_session
+            && exit == Exit::AsAsked
+        {
+            docked = self.await_client(docked, patience);
+            exit = self.tell(&docked);
+            if self.args.stop && exit == Exit::AsAsked {
+                docked = self.stop(docked)?;
+                exit = self.tell(&docked);
+            }
+        }
+        Ok(exit)
+    }
+
+    fn tell(&self, docked: &Docked) -> Exit {
+        session::tell(self.args, self.config, docked)
+    }
+
+    /// Has the loader run, and waits until it is ready.
+    fn begin(&mut self, process: Process) -> Result<Docked, Box<Stopped>> {
+        let stub = put_files(self.args, &mut self.staging, &self.session, &self.mode)?;
+        let done = self.attempt(process, stub)?;
+        let mut clock = WallClock::start();
+        let is_ready = |state: &State| *state != State::Started;
+        let end = self.end(&done.report, &mut clock, is_ready, Dock::sidecar);
+        let waited = done.waited + clock.now();
+        Ok(self.docked(Step::Session, done, end, waited))
+    }
+
+    /// Waits for a client, which the target tells of as well.
+    fn await_client(&mut self, docked: Docked, patience: Duration) -> Docked {
+        let mut clock = WallClock::start();
+        let is_there = |state: &State| *state == State::Attached;
+        let answer = self.wait(&mut clock, patience, is_there, Dock::sidecar);
+        self.docked(Step::Client, docked.done, End::Answered(answer), clock.now())
+    }
+
+    /// Has the breakpoint run, once more by the engine. It cannot be run with the loader: without a
+    /// client it would be ignored, and there the loader's thread would not wait for one.
+    fn stop(&mut self, docked: Docked) -> Result<Docked, Box<Stopped>> {
+        let End::Answered(Answer::Told(record)) = docked.end else { return Ok(docked) };
+        let stub = put_breakpoint(&mut self.staging)?;
+        let process = the_same(&mut self.watched)?;
+        let done = self.attempt(process, stub)?;
+        let mut clock = WallClock::start();
+        let ran = |dock: &Dock<'_>| match dock.staging.answer(STOPPED) {
+            Ok(FileAnswer::None) | Err(_) => Sidecar::Late,
+            Ok(_) => Sidecar::Told(record.clone()),
+        };
+        let end = self.end(&done.report, &mut clock, |_| true, ran);
+        let waited = done.waited + clock.now();
+        Ok(self.docked(Step::Stop, done, end, waited))
+    }
+
+    fn attempt(&mut self, process: Process, stub: PathBuf) -> Result<Done, Box<Stopped>> {
+        let attach = as_attach(self.args, Some(stub));
+        let done = attempt(process, &attach, self.config, self.cancellation.clone())?;
+        self.is_wanted |= is_still_wanted(&done);
+        Ok(done)
+    }
+
+    fn docked(&self, step: Step, done: Done, end: End, waited: Duration) -> Docked {
+        let (session, mode) = (self.session.clone(), self.mode.clone());
+        let folder = self.staging.path().to_path_buf();
+        Docked { step, session, mode, done, end, waited, folder }
+    }
+
+    /// What became of a script, after the engine has done its part.
+    fn end(
+        &mut self,
+        report: &Report,
+        clock: &mut impl Clock,
+        enough: impl Fn(&State) -> bool,
+        sidecar: impl Fn(&Dock<'d>) -> Sidecar,
+    ) -> End {
+        match report.outcome {
+            Outcome::Consumed => {
+                End::Answered(self.wait(clock, self.args.timeout, enough, sidecar))
+            }
+            Outcome::Armed | Outcome::ArmedNoBit => {
+                End::NotTaken(activity(report, &mut self.watched))
+            }
+            _ => End::Engine,
+        }
+    }
+
+    /// In each look life comes first and the record second: what a target told before it ended
+    /// counts.
+    fn wait(
+        &mut self,
+        clock: &mut impl Clock,
+        deadline: Duration,
+        enough: impl Fn(&State) -> bool,
+        sidecar: impl Fn(&Dock<'d>) -> Sidecar,
+    ) -> Answer {
+        answer::wait(clock, deadline, &enough, || {
+            let is_gone = self.watched.identity() == Err(ErrorKind::Gone);
+            match sidecar(self) {
+                Sidecar::Told(record) if enough(&record.state) || record.is_error() => {
+                    Look::Record(Sidecar::Told(record))
+                }
+                _ if is_gone => Look::Ended,
+                _ if self.cancellation.is_cancelled() => Look::Cancelled,
+                seen => Look::Record(seen),
+            }
+        })
+    }
+
+    fn sidecar(&self) -> Sidecar {
+        match self.staging.answer(record::NAME) {
+            Ok(FileAnswer::Bytes(bytes)) => record::read(&bytes, &self.session),
+            Ok(FileAnswer::Owner { uid }) => Sidecar::Foreign(Foreign::Owner(uid)),
+            Ok(FileAnswer::Kind) => Sidecar::Foreign(Foreign::Kind),
+            Ok(FileAnswer::None) | Err(_) => Sidecar::Late,
+        }
+    }
+
+    /// Takes the files away, but for those that the target may still come to read.
+    fn leave(self) {
+        if !self.is_wanted {
+            self.staging.remove(&[record::NAME, record::UNFINISHED, STOPPED]);
+        }
+    }
+}
+
+/// By this file the target tells that it has run the breakpoint.
+const STOPPED: &str = "stopped";
 
 /// Whether a request of ours may still be in the target.
 pub(super) fn is_still_wanted(done: &Done) -> bool {
     matches!(done.report.left, Left::Armed | Left::Unknown)
 }
 
-/// One for the engine, and one to look at while it has the other. Both hold the very process, and
-/// it is the same.
-fn open_twice(pid: u32) -> Result<(Process, Process), Box<Stopped>> {
-    let (mut one, mut other) = (open(pid)?, open(pid)?);
-    match (one.identity(), other.identity()) {
-        (Ok(one_is), Ok(other_is)) if one_is == other_is => Ok((one, other)),
+/// Opens the process once more, for the engine. Both hold the very process, and it is the same.
+fn the_same(watched: &mut Process) -> Result<Process, Box<Stopped>> {
+    let pid = watched.pid();
+    let mut process = open(pid)?;
+    match (watched.identity(), process.identity()) {
+        (Ok(before), Ok(now)) if before == now => Ok(process),
         _ => Err(Stopped::at_open("not-found", format!("process {pid} has just ended"))),
     }
 }
@@ -136,9 +278,9 @@ fn put_files(
     session: &SessionId,
     mode: &Mode,
 ) -> Result<PathBuf, Box<Stopped>> {
-    let bytes = |path: &PathBuf| path.as_os_str().as_bytes().to_vec();
     let answers = bytes(&staging.answers());
-    let (bundle, python) = (args.debugpy.as_ref().map(bytes), args.python.as_ref().map(bytes));
+    let (bundle, python) = (args.debugpy.as_deref(), args.python.as_deref());
+    let (bundle, python) = (bundle.map(bytes), python.map(bytes));
     let settings = Settings {
         session,
         mode,
@@ -147,61 +289,25 @@ fn put_files(
         python: python.as_deref(),
         subprocesses: args.subprocesses,
         patience: args.timeout,
-        watch: Duration::ZERO,
-    };
-    let put = |staging: &mut Staging, name: &str, text: &str| {
-        staging.put(name, text.as_bytes()).map_err(|error| unstaged(&error))
+        watch: args.watch().unwrap_or_default(),
     };
     let loader = put(staging, "loader.py", LOADER)?;
     put(staging, "stub.py", &stub::stub(&bytes(&loader), &settings))
 }
 
-/// What the target is looked at through, once the script is its own business.
-struct Door<'d> {
-    staging: &'d Staging,
-    session: &'d SessionId,
-    cancellation: &'d Cancellation,
+/// The same for the breakpoint.
+fn put_breakpoint(staging: &mut Staging) -> Result<PathBuf, Box<Stopped>> {
+    let answer = bytes(&staging.answers().join(STOPPED));
+    let breakpoint = put(staging, "breakpoint.py", BREAKPOINT)?;
+    put(staging, "break.py", &stub::break_stub(&bytes(&breakpoint), &answer))
 }
 
-impl Door<'_> {
-    fn await_end(
-        &self,
-        report: &Report,
-        watched: &mut Process,
-        deadline: Duration,
-        clock: &mut impl Clock,
-    ) -> End {
-        match report.outcome {
-            Outcome::Consumed => {
-                let is_ready = |state: &State| *state != State::Started;
-                End::Answered(answer::wait(clock, deadline, is_ready, || self.look(watched)))
-            }
-            Outcome::Armed | Outcome::ArmedNoBit => End::NotTaken(activity(report, watched)),
-            _ => End::Engine,
-        }
-    }
+fn put(staging: &mut Staging, name: &str, text: &str) -> Result<PathBuf, Box<Stopped>> {
+    staging.put(name, text.as_bytes()).map_err(|error| unstaged(&error))
+}
 
-    /// Life first and the record second: what a target told before it ended counts.
-    fn look(&self, watched: &mut Process) -> Look {
-        let is_gone = watched.identity() == Err(ErrorKind::Gone);
-        match self.sidecar() {
-            Sidecar::Told(record) if record.state != State::Started => {
-                Look::Record(Sidecar::Told(record))
-            }
-            _ if is_gone => Look::Ended,
-            _ if self.cancellation.is_cancelled() => Look::Cancelled,
-            seen => Look::Record(seen),
-        }
-    }
-
-    fn sidecar(&self) -> Sidecar {
-        match self.staging.answer(record::NAME) {
-            Ok(FileAnswer::Bytes(bytes)) => record::read(&bytes, self.session),
-            Ok(FileAnswer::Owner { uid }) => Sidecar::Foreign(Foreign::Owner(uid)),
-            Ok(FileAnswer::Kind) => Sidecar::Foreign(Foreign::Kind),
-            Ok(FileAnswer::None) | Err(_) => Sidecar::Late,
-        }
-    }
+fn bytes(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_bytes().to_vec()
 }
 
 /// What the thread that was asked is doing.

@@ -14,7 +14,7 @@ use super::super::debug::Args;
 use super::super::output::{self, FAINT, GOOD, STRONG, WARN, styled};
 use super::super::{Exit, Format, duration};
 use super::attach::{planned, who};
-use super::debug::{Docked, End, is_still_wanted, named};
+use super::debug::{Docked, End, Step, is_still_wanted, named};
 use super::{Timed, details, failure, hint, phases, tell_failure};
 
 /// Prints it all; says how the command ends.
@@ -43,13 +43,17 @@ fn report(docked: &Docked) -> Session {
         End::Engine => {}
         End::NotTaken(activity) => not_taken(&mut session, docked, activity.as_ref()),
         End::Answered(Answer::Told(record)) => told(&mut session, docked, record),
+        End::Answered(Answer::Deadline(_)) if docked.step == Step::Client => {
+            let waited = duration::text(docked.waited);
+            let detail = format!("no client has come within {waited}; the session stays");
+            session.fail("failed", "no-client", detail);
+        }
         End::Answered(Answer::Deadline(seen)) => silent(&mut session, docked, seen),
         End::Answered(Answer::Ended) => {
-            let detail = String::from("the process ended before debugpy was ready");
-            session.fail("failed", "target-ended", detail);
+            session.fail("failed", "target-ended", String::from("the process has ended"));
         }
         End::Answered(Answer::Cancelled) => {
-            let detail = String::from("the target has the script, and debugpy may yet be ready");
+            let detail = String::from("nothing more is waited for; what has begun goes on");
             session.fail("failed", Reason::Cancelled.name(), detail);
         }
     }
@@ -79,7 +83,14 @@ fn told(session: &mut Session, docked: &Docked, record: &Record) {
         session.error = Some(TargetError { r#type: kind.clone(), message: message.clone() });
         return;
     }
-    session.outcome = record.state.name();
+    // A client may have come in the moment between; that is for the next step to tell.
+    let state = match (docked.step, &docked.mode) {
+        (Step::Session, Mode::Listen(_)) => State::Listening,
+        (Step::Session, Mode::Connect(_)) => State::Connected,
+        (Step::Client | Step::Stop, _) => State::Attached,
+    };
+    session.outcome = state.name();
+    session.break_injected = docked.step == Step::Stop;
     session.site = softdock::report::session::SITE;
     let Some(endpoint) = record.endpoint.clone() else { return };
     session.host = Some(endpoint.host.to_string());
@@ -112,6 +123,10 @@ fn silent(session: &mut Session, docked: &Docked, seen: &Sidecar) {
     };
     session.fail("failed", reason, detail);
     session.hint = match seen {
+        Sidecar::Told(_) if matches!(docked.mode, Mode::Connect(_)) => Some(String::from(
+            "a client must be at that adapter, have asked it to attach, and have sent what belongs \
+             to that: its breakpoints, and that they are all",
+        )),
         Sidecar::Told(_) => Some(String::from(
             "the program may hold a lock that debugpy needs, or the machine is busy: ask again, \
              with a longer --timeout; what is there by then is used",
@@ -125,38 +140,46 @@ fn silent(session: &mut Session, docked: &Docked, seen: &Sidecar) {
 }
 
 fn tell_text(args: &Args, docked: &Docked, session: &Session, is_success: bool) {
-    match &docked.end {
-        End::Engine if is_success => {
+    match (&docked.end, docked.step) {
+        (End::Engine, _) if is_success => {
             output::result(&planned(&docked.done.report, &who(&docked.done)));
         }
-        End::Engine => tell_failure(&docked.done.report, args.target.pid),
-        _ if is_success => {
+        (End::Engine, _) => tell_failure(&docked.done.report, args.target.pid),
+        _ if !is_success => output::message(&trouble(args, session)),
+        (_, Step::Session) => {
             output::result(&success(docked, session));
             output::message(&warnings(args, session));
         }
-        _ => output::message(&trouble(args, session)),
+        (_, Step::Client) => {
+            let waited = duration::text(docked.waited);
+            output::result(&format!("{}: a client came after {waited}", styled(GOOD, "attached")));
+        }
+        (_, Step::Stop) => {
+            let who = who(&docked.done);
+            output::result(&format!("{}: {who} stops at its next line", styled(GOOD, "stopping")));
+        }
     }
 }
 
 fn success(docked: &Docked, session: &Session) -> String {
-    let (head, tail) = match session.reused {
-        true => ("ready", ", as it did before"),
-        false => ("ready", ""),
+    let (listens, tail) = match (&docked.mode, session.reused) {
+        (Mode::Connect(_), _) => ("is connected to", ""),
+        (Mode::Listen(_), false) => ("listens at", ""),
+        (Mode::Listen(_), true) => ("listens at", ", as it did before"),
     };
-    let debugpy = session.debugpy.as_deref().unwrap_or_default();
-    let endpoint = format!(
-        "{}:{}",
-        session.host.as_deref().unwrap_or_default(),
-        session.port.unwrap_or_default()
-    );
+    let endpoint = match &docked.end {
+        End::Answered(Answer::Told(record)) => record.endpoint.as_ref(),
+        _ => None,
+    };
     let mut text = format!(
-        "{}: debugpy {debugpy} in process {} listens at {}{tail}\n  session  {}\n",
-        styled(GOOD, head),
+        "{}: debugpy {} in process {} {listens} {}{tail}\n  session  {}\n",
+        styled(GOOD, "ready"),
+        session.debugpy.as_deref().unwrap_or_default(),
         pid(docked),
-        styled(STRONG, endpoint),
+        styled(STRONG, endpoint.map(ToString::to_string).unwrap_or_default()),
         session.session,
     );
-    if let Some(launch) = &session.launch {
+    if let (Some(launch), Mode::Listen(_)) = (&session.launch, &docked.mode) {
         let _ = writeln!(text, "  VS Code  an entry for `configurations` in launch.json:");
         for line in launch.text().lines() {
             let _ = writeln!(text, "    {line}");
@@ -173,7 +196,7 @@ fn success(docked: &Docked, session: &Session) -> String {
 fn warnings(args: &Args, session: &Session) -> String {
     let mut text = String::new();
     let label = styled(WARN, "warning:");
-    if !args.host.is_loopback() {
+    if !args.host.is_loopback() && args.connect.is_none() {
         let _ = writeln!(text, "{label} whoever can reach that port can run code in the target");
     }
     let is_elsewhere =
@@ -181,6 +204,9 @@ fn warnings(args: &Args, session: &Session) -> String {
     if session.reused && args.port != 0 && is_elsewhere {
         let asked = format!("{}:{}", args.host, args.port);
         let _ = writeln!(text, "{label} not at {asked}: a process has one debugger, at one place");
+    }
+    if let Some(patience) = args.watch() {
+        let _ = writeln!(text, "waiting for a client, at most {}", duration::text(patience));
     }
     text
 }
