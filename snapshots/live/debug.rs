@@ -31,8 +31,14 @@ pub(crate) const fn debuggable(name: &'static str, run: fn(&Python)) -> Situatio
 /// `softdock debug --format json`, on a machine that may be busy.
 #[track_caller]
 pub(crate) fn debug(target: &Target, more: &[&str]) -> Ran {
+    debug_within("20s", target, more)
+}
+
+/// The same, on which nobody waits longer than that.
+#[track_caller]
+pub(crate) fn debug_within(timeout: &str, target: &Target, more: &[&str]) -> Ran {
     let mut command = softdock();
-    command.args(["debug", "--format", "json", "--timeout", "20s", "--pid"]);
+    command.args(["debug", "--format", "json", "--timeout", timeout, "--pid"]);
     command.arg(target.pid().to_string()).args(more);
     Ran::of(command.output().unwrap())
 }
@@ -49,7 +55,7 @@ pub(crate) fn debug_and_expect(target: &Target, more: &[&str]) -> (u16, Value) {
 }
 
 /// Folders that are left in a root for the session of this name.
-fn left_over(root: &Path, session: &str) -> Vec<PathBuf> {
+pub(crate) fn left_over(root: &Path, session: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(root.join("tmp")).unwrap().map(|entry| entry.unwrap().path());
     let is_for_it = |folder: &PathBuf| {
         let stub = std::fs::read_to_string(folder.join("stub.py")).unwrap_or_default();

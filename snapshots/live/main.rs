@@ -24,6 +24,8 @@ mod frozen;
 #[cfg(target_os = "linux")]
 mod places;
 #[cfg(target_os = "linux")]
+mod predicaments;
+#[cfg(target_os = "linux")]
 mod pythons;
 #[cfg(target_os = "linux")]
 mod refusals;
@@ -89,7 +91,7 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 8] = [
+    let groups: [Vec<Situation>; 9] = [
         threads::situations(),
         requests::situations(),
         refusals::situations(),
@@ -98,6 +100,7 @@ fn all() -> impl Iterator<Item = Situation> {
         frozen::situations(),
         debug::situations(),
         clients::situations(),
+        predicaments::situations(),
     ];
     groups.into_iter().flatten()
 }

@@ -35,7 +35,8 @@ pub(crate) struct Service {
     pub(crate) target: Target,
     /// Its program.
     pub(crate) file: PathBuf,
-    progress: PathBuf,
+    /// The file that it gets to leave its mark in.
+    pub(crate) progress: PathBuf,
 }
 
 impl Service {
