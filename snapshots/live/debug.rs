@@ -23,7 +23,8 @@ pub(crate) fn situations() -> Vec<Situation> {
     ]
 }
 
-/// A situation that needs debugpy beside an interpreter. Where CI demands it, its lack is a failure.
+/// A situation that needs debugpy beside an interpreter. Where CI demands it, the lack of it is a
+/// failure.
 pub(crate) const fn debuggable(name: &'static str, run: fn(&Python)) -> Situation {
     Situation { name, possible: |python| python.debugpy.is_some() || demanded(), run }
 }
@@ -70,6 +71,7 @@ fn all_that_an_editor_does(python: &Python) {
     let service = Service::start(python, &folder, WORK);
     let (port, json) = debug_and_expect(&service.target, &[]);
     assert_eq!([&json["reused"], &json["mode"]], [&json!(false), &json!("listen")]);
+    assert_eq!(json["hint"], Value::Null);
 
     let mut client = Client::attach(port, &[(&service.file, WORK_LINE)]);
     let stop = client.stopped();

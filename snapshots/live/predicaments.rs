@@ -30,6 +30,10 @@ pub(crate) fn situations() -> Vec<Situation> {
         debuggable("debug-what-a-person-reads", what_a_person_reads),
         Situation { possible: |_| is_root(), ..debuggable("debug-another-user", another_user) },
         Situation {
+            possible: |_| is_root(),
+            ..debuggable("debug-another-network", another_network)
+        },
+        Situation {
             possible: |python| is_root() && python.root.is_some(),
             ..debuggable("debug-in-a-chroot", in_a_chroot)
         },
@@ -288,6 +292,11 @@ fn what_a_person_reads(python: &Python) {
     assert!(planned.stdout.starts_with("planned: nothing was written"), "{}", planned.stdout);
     let wrong = run(&["--connect", "nowhere"]);
     assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
+    let mut command = softdock();
+    command.args(["debug", "--pid", &pid]).env("PTVS_DEBUG_PORT", "nowhere");
+    let wrong = Ran::of(command.output().unwrap());
+    assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
+    assert!(wrong.stderr.starts_with("softdock: PTVS_DEBUG_PORT=nowhere: "), "{}", wrong.stderr);
 }
 
 /// Who may read nothing of ours but what is put there for them, and answers as themselves.
@@ -306,6 +315,24 @@ sys.executable = sys.argv[1]
 print('ready', flush=True)
 while True: pass
 ";
+
+/// As in a container: it works, but not at an address of ours, and that is said.
+fn another_network(python: &Python) {
+    const CODE: &str = "import fcntl, os, socket, struct, sys
+sys.executable = sys.argv[1]
+os.unshare(os.CLONE_NEWNET)
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any:
+    fcntl.ioctl(any, 0x8914, struct.pack('16sh', b'lo', 1))  # the loopback device is down at first
+print('ready', flush=True)
+while True: pass
+";
+    let folder = Folder::new();
+    let service = Service::start(python, &folder, CODE);
+    let (_, json) = debug_and_expect(&service.target, &[]);
+    let nsenter = format!("nsenter --net=/proc/{}/ns/net", service.target.pid());
+    assert!(json["hint"].as_str().unwrap().contains(&nsenter), "{json:#}");
+    assert_eq!(service.target.errors(), "");
+}
 
 /// The files lie in the target's root, and are named as it names them.
 fn in_a_chroot(python: &Python) {

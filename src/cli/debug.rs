@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use softdock_debugpy::endpoint::Host;
-use softdock_debugpy::{Endpoint, Mode, SessionId};
+use softdock_debugpy::{Endpoint, SessionId};
 
 use super::attach::{Manner, Target, Whom};
 use super::duration;
@@ -25,23 +25,27 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) target: Target,
 
-    /// The address at which the target listens. Whoever can reach it can run code in the target.
-    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
-    pub(crate) host: Host,
+    /// The address at which the target listens; 127.0.0.1, unless PTVS_DEBUG_HOST says otherwise.
+    /// Whoever can reach it can run code in the target.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<Host>,
 
-    /// The port at which the target listens; 0 for any that is free.
-    #[arg(long, value_name = "PORT", default_value_t = 0)]
-    pub(crate) port: u16,
+    /// The port at which the target listens; any that is free, unless PTVS_DEBUG_PORT says
+    /// otherwise.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
 
-    /// Let the target connect to a debug adapter that listens already, instead of listening itself.
+    /// Let the target connect to a debug adapter that listens already, instead of listening itself;
+    /// PTVS_DEBUGPY_CLIENT_HOST and PTVS_DEBUGPY_CLIENT_PORT say the same.
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["host", "port"])]
     pub(crate) connect: Option<Endpoint>,
 
-    /// Wait until a client is there and has set its breakpoints.
+    /// Wait until a client is there and has set its breakpoints, as with PTVS_WAIT_FOR_CLIENT=1.
     #[arg(long)]
     pub(crate) wait_for_client: bool,
 
-    /// As soon as a client is there, stop the thread where it is. Waits for the client.
+    /// As soon as a client is there, stop the thread where it is, as with PTVS_DEBUG_BREAK=1. Waits
+    /// for the client.
     #[arg(long = "break")]
     pub(crate) stop: bool,
 
@@ -49,7 +53,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     pub(crate) client_timeout: Duration,
 
-    /// The name of the session; without it, one is made at random.
+    /// The name of the session; without it, and without PTVS_DEBUG_SESSION, one is made at random.
     #[arg(long, value_name = "ID")]
     pub(crate) session: Option<SessionId>,
 
@@ -91,21 +95,6 @@ Examples:
       Ask whatever thread is running: the main one may be blocked.
   softdock debug --pid 4711 --debugpy /opt/debugpy
       The target has no debugpy: use what `pip install --target /opt/debugpy debugpy` put there.";
-
-impl Args {
-    /// Who listens, and where.
-    pub(crate) fn mode(&self) -> Mode {
-        match &self.connect {
-            Some(endpoint) => Mode::Connect(endpoint.clone()),
-            None => Mode::Listen(Endpoint { host: self.host.clone(), port: self.port }),
-        }
-    }
-
-    /// How long a client is waited for, if at all.
-    pub(crate) fn watch(&self) -> Option<Duration> {
-        (self.wait_for_client || self.stop).then_some(self.client_timeout)
-    }
-}
 
 /// Where the target looks from is not where we are.
 fn absolute(text: &str) -> Result<PathBuf, String> {

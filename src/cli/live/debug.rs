@@ -15,19 +15,24 @@ use softdock::live::Cancellation;
 use softdock::report::Stopped;
 use softdock_attach::{Config, Left, Outcome, Report};
 use softdock_debugpy::record::{self, Foreign};
-use softdock_debugpy::{BREAKPOINT, LOADER, Mode, SessionId, Settings, Sidecar, State, stub};
+use softdock_debugpy::{BREAKPOINT, LOADER, SessionId, Settings, Sidecar, State, stub};
 use softdock_live::{Activity, Answer as FileAnswer, Process, StageError, Staging};
 use softdock_process::{ErrorKind, Threads};
 
 use super::super::attach as attach_args;
 use super::super::debug::Args;
-use super::super::{Exit, settings};
+use super::super::settings::{self, Wanted};
+use super::super::{Exit, usage};
 use super::attach::{Done, attempt, cancellation, give_up};
 use super::{open, session};
 
 pub(crate) fn debug(args: &Args) -> Exit {
+    let wanted = match settings::for_session(args) {
+        Ok(wanted) => wanted,
+        Err(mistake) => return usage(&format!("softdock: {mistake}")),
+    };
     let config = settings::for_debug(args);
-    let told = Dock::open(args, &config).and_then(|(mut dock, process)| {
+    let told = Dock::open(args, wanted, &config).and_then(|(mut dock, process)| {
         let exit = dock.run(process);
         dock.leave();
         exit
@@ -39,7 +44,9 @@ pub(crate) fn debug(args: &Args) -> Exit {
 pub(super) struct Docked {
     pub(super) step: Step,
     pub(super) session: SessionId,
-    pub(super) mode: Mode,
+    pub(super) wanted: Wanted,
+    /// Whether the target's network is another one than ours.
+    pub(super) is_elsewhere: bool,
     pub(super) done: Done,
     pub(super) end: End,
     /// From when it was armed; for a client, from when it could have come.
@@ -88,7 +95,7 @@ struct Dock<'d> {
     config: &'d Config,
     cancellation: Cancellation,
     session: SessionId,
-    mode: Mode,
+    wanted: Wanted,
     /// The target, to look at while the engine has its own hold of it.
     watched: Process,
     staging: Staging,
@@ -97,14 +104,19 @@ struct Dock<'d> {
 }
 
 impl<'d> Dock<'d> {
-    fn open(args: &'d Args, config: &'d Config) -> Result<(Dock<'d>, Process), Box<Stopped>> {
+    fn open(
+        args: &'d Args,
+        wanted: Wanted,
+        config: &'d Config,
+    ) -> Result<(Dock<'d>, Process), Box<Stopped>> {
         let cancellation = cancellation()?;
         let mut watched = open(args.target.pid)?;
         let process = the_same(&mut watched)?;
-        let session = args.session.clone().map_or_else(random_session, Ok)?;
+        let session = wanted.session.clone().map_or_else(random_session, Ok)?;
         let staging = process.stage().map_err(|error| unstaged(&error))?;
-        let (mode, is_wanted) = (args.mode(), false);
-        let dock = Dock { args, config, cancellation, session, mode, watched, staging, is_wanted };
+        let is_wanted = false;
+        let dock =
+            Dock { args, config, cancellation, session, wanted, watched, staging, is_wanted };
         Ok((dock, process))
     }
 
@@ -113,13 +125,13 @@ impl<'d> Dock<'d> {
         let mut docked = self.begin(process)?;
         let mut exit = self.tell(&docked);
         let has_session = matches!(docked.end, End::Answered(_));
-        if let Some(patience) = self.args.watch()
+        if let Some(patience) = self.wanted.watch
             && has_session
             && exit == Exit::AsAsked
         {
             docked = self.await_client(docked, patience);
             exit = self.tell(&docked);
-            if self.args.stop && exit == Exit::AsAsked {
+            if self.wanted.stop && exit == Exit::AsAsked {
                 docked = self.stop(docked)?;
                 exit = self.tell(&docked);
             }
@@ -133,7 +145,7 @@ impl<'d> Dock<'d> {
 
     /// Has the loader run, and waits until it is ready.
     fn begin(&mut self, process: Process) -> Result<Docked, Box<Stopped>> {
-        let stub = put_files(self.args, &mut self.staging, &self.session, &self.mode)?;
+        let stub = put_files(self.args, &self.wanted, &mut self.staging, &self.session)?;
         let done = self.attempt(process, stub)?;
         let mut clock = WallClock::start();
         let is_ready = |state: &State| *state != State::Started;
@@ -175,9 +187,16 @@ impl<'d> Dock<'d> {
     }
 
     fn docked(&self, step: Step, done: Done, end: End, waited: Duration) -> Docked {
-        let (session, mode) = (self.session.clone(), self.mode.clone());
-        let folder = self.staging.path().to_path_buf();
-        Docked { step, session, mode, done, end, waited, folder }
+        Docked {
+            step,
+            session: self.session.clone(),
+            wanted: self.wanted.clone(),
+            is_elsewhere: self.watched.shares_network() == Some(false),
+            done,
+            end,
+            waited,
+            folder: self.staging.path().to_path_buf(),
+        }
     }
 
     /// What became of a script, after the engine has done its part.
@@ -274,22 +293,22 @@ fn unstaged(error: &StageError) -> Box<Stopped> {
 /// Writes the loader, and the stub that names it; returns where the stub is.
 fn put_files(
     args: &Args,
+    wanted: &Wanted,
     staging: &mut Staging,
     session: &SessionId,
-    mode: &Mode,
 ) -> Result<PathBuf, Box<Stopped>> {
     let answers = bytes(&staging.answers());
     let (bundle, python) = (args.debugpy.as_deref(), args.python.as_deref());
     let (bundle, python) = (bundle.map(bytes), python.map(bytes));
     let settings = Settings {
         session,
-        mode,
+        mode: &wanted.mode,
         answers: &answers,
         bundle: bundle.as_deref(),
         python: python.as_deref(),
         subprocesses: args.subprocesses,
         patience: args.timeout,
-        watch: args.watch().unwrap_or_default(),
+        watch: wanted.watch.unwrap_or_default(),
     };
     let loader = put(staging, "loader.py", LOADER)?;
     put(staging, "stub.py", &stub::stub(&bytes(&loader), &settings))

@@ -36,7 +36,7 @@ pub(super) fn tell(args: &Args, config: &Config, docked: &Docked) -> Exit {
 
 fn report(docked: &Docked) -> Session {
     let attempt = Attempt::from(&docked.done.report);
-    let mut session = Session::new(docked.session.clone(), &docked.mode, attempt);
+    let mut session = Session::new(docked.session.clone(), &docked.wanted.mode, attempt);
     session.waited_micros = u64::try_from(docked.waited.as_micros()).unwrap_or(u64::MAX);
     session.folder = is_still_wanted(&docked.done).then(|| named(&docked.folder));
     match &docked.end {
@@ -84,7 +84,7 @@ fn told(session: &mut Session, docked: &Docked, record: &Record) {
         return;
     }
     // A client may have come in the moment between; that is for the next step to tell.
-    let state = match (docked.step, &docked.mode) {
+    let state = match (docked.step, &docked.wanted.mode) {
         (Step::Session, Mode::Listen(_)) => State::Listening,
         (Step::Session, Mode::Connect(_)) => State::Connected,
         (Step::Client | Step::Stop, _) => State::Attached,
@@ -93,9 +93,16 @@ fn told(session: &mut Session, docked: &Docked, record: &Record) {
     session.break_injected = docked.step == Step::Stop;
     session.site = softdock::report::session::SITE;
     let Some(endpoint) = record.endpoint.clone() else { return };
+    session.hint = docked.is_elsewhere.then(|| {
+        format!(
+            "the target has a network of its own, as in a container: that address is one of its \
+             own, which nsenter --net=/proc/{}/ns/net leads to",
+            pid(docked)
+        )
+    });
     session.host = Some(endpoint.host.to_string());
     session.port = Some(endpoint.port);
-    let mode = match docked.mode {
+    let mode = match docked.wanted.mode {
         Mode::Listen(_) => Mode::Listen(endpoint),
         Mode::Connect(_) => Mode::Connect(endpoint),
     };
@@ -123,7 +130,7 @@ fn silent(session: &mut Session, docked: &Docked, seen: &Sidecar) {
     };
     session.fail("failed", reason, detail);
     session.hint = match seen {
-        Sidecar::Told(_) if matches!(docked.mode, Mode::Connect(_)) => Some(String::from(
+        Sidecar::Told(_) if matches!(docked.wanted.mode, Mode::Connect(_)) => Some(String::from(
             "a client must be at that adapter, have asked it to attach, and have sent what belongs \
              to that: its breakpoints, and that they are all",
         )),
@@ -148,7 +155,7 @@ fn tell_text(args: &Args, docked: &Docked, session: &Session, is_success: bool) 
         _ if !is_success => output::message(&trouble(args, session)),
         (_, Step::Session) => {
             output::result(&success(docked, session));
-            output::message(&warnings(args, session));
+            output::message(&warnings(docked, session));
         }
         (_, Step::Client) => {
             let waited = duration::text(docked.waited);
@@ -162,7 +169,7 @@ fn tell_text(args: &Args, docked: &Docked, session: &Session, is_success: bool) 
 }
 
 fn success(docked: &Docked, session: &Session) -> String {
-    let (listens, tail) = match (&docked.mode, session.reused) {
+    let (listens, tail) = match (&docked.wanted.mode, session.reused) {
         (Mode::Connect(_), _) => ("is connected to", ""),
         (Mode::Listen(_), false) => ("listens at", ""),
         (Mode::Listen(_), true) => ("listens at", ", as it did before"),
@@ -179,7 +186,7 @@ fn success(docked: &Docked, session: &Session) -> String {
         styled(STRONG, endpoint.map(ToString::to_string).unwrap_or_default()),
         session.session,
     );
-    if let (Some(launch), Mode::Listen(_)) = (&session.launch, &docked.mode) {
+    if let (Some(launch), Mode::Listen(_)) = (&session.launch, &docked.wanted.mode) {
         let _ = writeln!(text, "  VS Code  an entry for `configurations` in launch.json:");
         for line in launch.text().lines() {
             let _ = writeln!(text, "    {line}");
@@ -193,19 +200,24 @@ fn success(docked: &Docked, session: &Session) -> String {
 }
 
 /// What a person should know, although it went well.
-fn warnings(args: &Args, session: &Session) -> String {
-    let mut text = String::new();
-    let label = styled(WARN, "warning:");
-    if !args.host.is_loopback() && args.connect.is_none() {
-        let _ = writeln!(text, "{label} whoever can reach that port can run code in the target");
+fn warnings(docked: &Docked, session: &Session) -> String {
+    let (mut text, label) = (String::new(), styled(WARN, "warning:"));
+    if let Mode::Listen(asked) = &docked.wanted.mode {
+        if !asked.host.is_loopback() {
+            let _ =
+                writeln!(text, "{label} whoever can reach that port can run code in the target");
+        }
+        let is_there = session.port == Some(asked.port)
+            && session.host.as_deref() == Some(asked.host.as_str());
+        if session.reused && asked.port != 0 && !is_there {
+            let _ =
+                writeln!(text, "{label} not at {asked}: a process has one debugger, at one place");
+        }
     }
-    let is_elsewhere =
-        session.port != Some(args.port) || session.host != Some(args.host.to_string());
-    if session.reused && args.port != 0 && is_elsewhere {
-        let asked = format!("{}:{}", args.host, args.port);
-        let _ = writeln!(text, "{label} not at {asked}: a process has one debugger, at one place");
+    if let Some(elsewhere) = &session.hint {
+        let _ = writeln!(text, "{label} {elsewhere}");
     }
-    if let Some(patience) = args.watch() {
+    if let Some(patience) = docked.wanted.watch {
         let _ = writeln!(text, "waiting for a client, at most {}", duration::text(patience));
     }
     text

@@ -133,6 +133,13 @@ impl Process {
         staging::stage(&self.handle)
     }
 
+    /// Whether its network is ours, so that an address means the same for both; `None` where the
+    /// system does not say.
+    #[must_use]
+    pub fn shares_network(&self) -> Option<bool> {
+        namespace::shares_network(&self.handle)
+    }
+
     /// What one of its threads is doing, by the id that the process itself has for it.
     ///
     /// # Errors
