@@ -108,8 +108,17 @@ fn and_wait_for_a_client(python: &Python) {
     let last: Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
     assert_eq!((ran.code, &last["reason"]), (Some(1), &json!("no-client")), "{last:#}");
     service.proves_to_run();
+    let mut running = Running::start(&service.target, &["--break"]);
+    assert_eq!(running.says()["outcome"], "listening");
+    let interrupt = Command::new("kill").args(["-INT", &running.child.id().to_string()]).status();
+    assert!(interrupt.unwrap().success());
+    assert_eq!(running.says()["reason"], "cancelled");
+    assert_eq!(running.ends(), Some(1));
     // What was asked for then does not come over a client that is late.
-    Client::attach(port(&ready), &[(&service.file, WORK_LINE)]).disconnect();
+    let mut client = Client::attach(port(&ready), &[(&service.file, WORK_LINE)]);
+    assert_eq!(client.stopped().reason, "breakpoint");
+    client.disconnect();
+    service.proves_to_run();
     assert_eq!(service.target.errors(), "");
 }
 

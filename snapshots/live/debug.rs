@@ -178,9 +178,11 @@ while True: pass
     assert_eq!(json["error"]["message"], "No module named 'debugpy'");
     assert!(json["hint"].as_str().unwrap().contains("--debugpy FOLDER"), "{json:#}");
 
-    let parent = |path: &Path| path.parent().unwrap().to_str().unwrap().to_owned();
-    let bundle = parent(python.debugpy.as_deref().expect("debugpy, which CI unpacks"));
-    let (port, _) = debug_and_expect(&service.target, &["--debugpy", &bundle]);
+    let debugpy = python.debugpy.as_deref().expect("debugpy, which CI unpacks");
+    let bundle = folder.path().join("it's \"odd\"\\\n{é}");
+    std::os::unix::fs::symlink(debugpy.parent().unwrap(), &bundle).unwrap();
+    let bundle = bundle.to_str().unwrap();
+    let (port, _) = debug_and_expect(&service.target, &["--debugpy", bundle]);
     // That one is debugpy's own, and stays.
     assert_eq!(service.target.line(), "as before, but for PYDEVD_USE_FRAME_EVAL");
     Client::attach(port, &[]).disconnect();

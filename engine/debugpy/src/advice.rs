@@ -16,6 +16,7 @@ const KNOWN: &[(&str, &str)] = &[
         "Cannot assign requested address",
         "the host is none of the target's own: 127.0.0.1 always is, 0.0.0.0 stands for all",
     ),
+    ("Name or service not known", "the target knows no host of that name: give its number"),
     ("Permission denied", "the target may not listen at that port: those below 1024 are for root"),
     (
         "Connection refused",

@@ -14,6 +14,7 @@ pub(super) const EXITS: &str = "exit code";
 pub(super) const GROUPS: &[(&str, &[Word])] = &[
     ("outcome", OUTCOME),
     (SITES, SITE),
+    ("site of a live command, before or after the engine's own", LIVE_SITE),
     (REASONS, REASON),
     ("reason: a rule of the layout that does not hold", LAYOUT_FAULT),
     ("reason: what is wrong with a thread state", THREAD),
@@ -134,6 +135,13 @@ const SITE: &[Word] = &[
     ("confirm", "The target is given time to take the script."),
     ("undo-pending", "The pending flag is cleared again."),
     ("undo-script-path", "The script path buffer gets its old bytes back."),
+];
+
+const LIVE_SITE: &[Word] = &[
+    ("open", "The process is opened."),
+    ("preflight", "The target is asked whether it could read the script."),
+    ("turn", "Another softdock may be attaching to the process. Its end is waited for."),
+    ("session", "The target has the script that starts a debugger. What it tells is waited for."),
 ];
 
 const REASON: &[Word] = &[

@@ -15,7 +15,7 @@ use super::super::output::{self, FAINT, GOOD, STRONG, WARN, styled};
 use super::super::{Exit, Format, duration};
 use super::attach::{planned, who};
 use super::debug::{Docked, End, Step, is_still_wanted, named};
-use super::{Timed, details, failure, hint, phases, tell_failure};
+use super::{Timed, clean, details, failure, hint, phases, tell_failure};
 
 /// Prints it all; says how the command ends.
 pub(super) fn tell(args: &Args, config: &Config, docked: &Docked) -> Exit {
@@ -64,11 +64,11 @@ fn report(docked: &Docked) -> Session {
 fn not_taken(session: &mut Session, docked: &Docked, activity: Option<&Activity>) {
     let waited = duration::text(docked.waited);
     let mut detail = format!("{} has not run the script yet, after {waited}", who(&docked.done));
-    if let Some(activity) = activity {
+    session.activity = activity.map(|activity| clean(activity.to_string().as_bytes()));
+    if let Some(activity) = &session.activity {
         let _ = write!(detail, "; it {activity}");
     }
     session.fail(docked.done.report.outcome.name(), "not-taken", detail);
-    session.activity = activity.map(ToString::to_string);
     let remedy = activity.map_or("it runs the script when its call returns", Activity::remedy);
     session.hint = Some(format!("{remedy}; --thread any asks a thread that is running instead"));
 }
@@ -76,9 +76,10 @@ fn not_taken(session: &mut Session, docked: &Docked, activity: Option<&Activity>
 /// The target has answered.
 fn told(session: &mut Session, docked: &Docked, record: &Record) {
     session.reused = record.reused;
-    session.debugpy.clone_from(&record.debugpy);
+    session.debugpy = record.debugpy.as_ref().map(|version| clean(version.as_bytes()));
     if let State::Error { kind, message } = &record.state {
-        session.fail("failed", "target-error", format!("{kind}: {message}"));
+        let detail = format!("{}: {}", clean(kind.as_bytes()), clean(message.as_bytes()));
+        session.fail("failed", "target-error", detail);
         session.hint = advice::advice(message).map(String::from);
         session.error = Some(TargetError { r#type: kind.clone(), message: message.clone() });
         return;
