@@ -20,6 +20,7 @@ pub(crate) fn situations() -> Vec<Situation> {
     vec![
         debuggable("debug-a-thread-that-is-blocked", a_thread_that_is_blocked),
         debuggable("debug-and-be-interrupted", and_be_interrupted),
+        debuggable("debug-and-not-be-ready-in-time", and_not_be_ready_in_time),
         debuggable("debug-where-another-debugger-is", where_another_debugger_is),
         debuggable("debug-where-debugpy-listens-already", where_debugpy_listens_already),
         debuggable("debug-once-more-when-the-adapter-has-gone", when_the_adapter_has_gone),
@@ -105,6 +106,35 @@ fn and_be_interrupted(python: &Python) {
 fn is_pending(target: &Target) -> bool {
     let threads = &crate::command::inspect(target)["interpreters"][0]["threads"];
     threads.as_array().unwrap().iter().any(|thread| thread["pending"].is_string())
+}
+
+/// The program is in an import that debugpy needs, for longer than anybody waits. What was begun
+/// goes on, and whoever asks again gets it.
+fn and_not_be_ready_in_time(python: &Python) {
+    const CODE: &str = "import os, sys
+sys.executable = sys.argv[1]
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == 'selectors':
+            print('ready', flush=True)
+            while not os.path.exists(sys.argv[2]): pass
+for name in ('subprocess', 'selectors'): sys.modules.pop(name, None)
+sys.meta_path.insert(0, Slow())
+import subprocess
+while True: pass
+";
+    let folder = Folder::new();
+    let service = Service::start(python, &folder, CODE);
+    let session = format!("late-{}", service.target.pid());
+    let ran = debug_within("2s", &service.target, &["--session", &session]);
+    ran.expect_stop("failed", "session", "not-ready");
+    assert!(ran.json()["hint"].as_str().unwrap().contains("ask again"));
+    assert!(left_over(Path::new("/"), &session).is_empty());
+    std::fs::write(&service.progress, "").unwrap();
+    let (port, json) = debug_and_expect(&service.target, &[]);
+    assert_eq!(json["reused"], true);
+    Client::attach(port, &[]).disconnect();
+    assert_eq!(service.target.errors(), "");
 }
 
 /// `sys.monitoring` has one place for a debugger.

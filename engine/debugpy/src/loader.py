@@ -1,8 +1,8 @@
 """Starts debugpy in the process that softdock attached to, and tells in a file what came of it.
 
 It runs in the middle of somebody's program: between two instructions of a thread that may hold any
-lock and be half way through any import. So that thread only starts another one, which does all
-that takes time; and nothing here prints, raises into the program, or waits without a bound.
+lock and be half way through any import. So that thread waits for nothing and only starts another
+one, which does all that takes time; and nothing here prints, or raises into the program.
 
 SETTINGS is given by the stub that runs this text. It is not a module, and nothing imports it.
 """
@@ -30,23 +30,9 @@ def work():
     except Exception:
         return  # Nobody is there to hear of it any more: then nobody wants a debugger either.
     try:
-        watch(in_short_turns(start))
+        watch(start())
     except BaseException as error:
         tell_error(error)
-
-
-def in_short_turns(work):
-    """Lets threads take turns more often meanwhile: a program that computes would halt for 5 ms
-    again and again, and debugpy, which waits for its turn after each system call, take twice as
-    long."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, SHORT_TURN))
-    ours = sys.getswitchinterval()
-    try:
-        return work()
-    finally:
-        if sys.getswitchinterval() == ours:  # else the program wants something else by now
-            sys.setswitchinterval(before)
 
 
 def start():
@@ -93,9 +79,9 @@ def start_anew():
     try:
         return connect() if SETTINGS["connect"] else listen()
     except BaseException:
-        # A debugger that is connected to nobody would be in the way of the next one.
-        if debugger() is not None:
-            debugger().dispose_and_kill_all_pydevd_threads()
+        half = debugger()
+        if half is not None:  # connected to nobody, and in the way of the next one
+            half.dispose_and_kill_all_pydevd_threads()
         raise
 
 
@@ -109,22 +95,44 @@ def forget_what_is_over(shared):
 
 def listen():
     require_interpreter()
-    debugpy = load_debugpy()
-    # debugpy refuses to listen a second time, since two listeners are in each other's way. One
-    # whose adapter has gone is in nobody's.
-    inner = sys.modules["debugpy.server.api"].listen
-    if getattr(inner, "called", False) and debugger() is None:
-        inner.called = False
-    host, port = debugpy.listen((SETTINGS["host"], SETTINGS["port"]))
+    with ShortTurns():
+        debugpy = load_debugpy()
+        forget_listener()
+        host, port = debugpy.listen((SETTINGS["host"], SETTINGS["port"]))
     return dict(state="listening", host=host, port=port, debugpy=debugpy.__version__)
 
 
+def forget_listener():
+    """debugpy refuses to listen a second time, since two listeners are in each other's way. One
+    whose adapter has gone is in nobody's."""
+    listen = sys.modules["debugpy.server.api"].listen
+    if getattr(listen, "called", False) and debugger() is None:
+        listen.called = False
+
+
 def connect():
-    """Returns when the client has said that its breakpoints are set; debugpy waits for that."""
-    debugpy = load_debugpy()
+    """Returns when the client has said that its breakpoints are set: debugpy waits for that, for
+    as long as it takes."""
+    with ShortTurns():
+        debugpy = load_debugpy()
     host, port = SETTINGS["host"], SETTINGS["port"]
     debugpy.connect((host, port))
     return dict(state="connected", host=host, port=port, debugpy=debugpy.__version__)
+
+
+class ShortTurns:
+    """Lets threads take turns more often meanwhile: a program that computes would halt for 5 ms
+    again and again, and debugpy, which waits for its turn after each system call, take twice as
+    long."""
+
+    def __enter__(self):
+        self.before = sys.getswitchinterval()
+        sys.setswitchinterval(min(self.before, SHORT_TURN))
+        self.ours = sys.getswitchinterval()
+
+    def __exit__(self, *_):
+        if sys.getswitchinterval() == self.ours:  # else the program wants something else by now
+            sys.setswitchinterval(self.before)
 
 
 def watch(facts):
