@@ -19,6 +19,7 @@ use crate::target::{Folder, Target, eventually};
 pub(crate) fn situations() -> Vec<Situation> {
     vec![
         debuggable("debug-a-thread-that-is-blocked", a_thread_that_is_blocked),
+        debuggable("debug-as-it-says-to-take-it-back", as_it_says_to_take_it_back),
         debuggable("debug-and-be-interrupted", and_be_interrupted),
         debuggable("debug-and-not-be-ready-in-time", and_not_be_ready_in_time),
         debuggable("debug-where-another-debugger-is", where_another_debugger_is),
@@ -83,6 +84,25 @@ fn a_thread_that_is_blocked(python: &Python) {
     assert_eq!((&said["port"], &said["reused"]), (&json!(port), &json!(true)), "{said:#}");
     std::fs::remove_dir_all(&left[0]).unwrap();
     assert_eq!(service.target.errors(), "");
+}
+
+/// The command that it prints for that takes the request back.
+fn as_it_says_to_take_it_back(python: &Python) {
+    let folder = Folder::new();
+    let service = Service::start(python, &folder, BLOCKED);
+    service.target.wait_until_blocked();
+    let mut command = softdock();
+    command.args(["debug", "--timeout", "100ms", "--pid"]).arg(service.target.pid().to_string());
+    let ran = Ran::of(command.output().unwrap());
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+    assert!(is_pending(&service.target));
+    let (_, words) = ran.stderr.split_once("to take it back: softdock ").unwrap();
+    let words: Vec<&str> = words.lines().next().unwrap().split(' ').collect();
+    let cancelled = Ran::of(softdock().args(&words).output().unwrap());
+    assert_eq!(cancelled.code, Some(0), "{}", cancelled.stderr);
+    assert!(!is_pending(&service.target));
+    let (_, left) = ran.stderr.split_once("its files stay in ").unwrap();
+    std::fs::remove_dir_all(left.lines().next().unwrap()).unwrap();
 }
 
 /// What was written is taken back, and nothing stays.

@@ -66,6 +66,16 @@ pub(super) enum Step {
     Stop,
 }
 
+impl Step {
+    /// The script that the target is asked to run for it.
+    pub(super) const fn script(self) -> &'static str {
+        match self {
+            Step::Session | Step::Client => "stub.py",
+            Step::Stop => "break.py",
+        }
+    }
+}
+
 /// How it ended.
 pub(super) enum End {
     /// The engine did not get as far as to have a script run; its report says why.
@@ -311,14 +321,14 @@ fn put_files(
         watch: wanted.watch.unwrap_or_default(),
     };
     let loader = put(staging, "loader.py", LOADER)?;
-    put(staging, "stub.py", &stub::stub(&bytes(&loader), &settings))
+    put(staging, Step::Session.script(), &stub::stub(&bytes(&loader), &settings))
 }
 
 /// The same for the breakpoint.
 fn put_breakpoint(staging: &mut Staging) -> Result<PathBuf, Box<Stopped>> {
     let answer = bytes(&staging.answers().join(STOPPED));
     let breakpoint = put(staging, "breakpoint.py", BREAKPOINT)?;
-    put(staging, "break.py", &stub::break_stub(&bytes(&breakpoint), &answer))
+    put(staging, Step::Stop.script(), &stub::break_stub(&bytes(&breakpoint), &answer))
 }
 
 fn put(staging: &mut Staging, name: &str, text: &str) -> Result<PathBuf, Box<Stopped>> {

@@ -153,7 +153,7 @@ fn tell_text(args: &Args, docked: &Docked, session: &Session, is_success: bool) 
             output::result(&planned(&docked.done.report, &who(&docked.done)));
         }
         (End::Engine, _) => tell_failure(&docked.done.report, args.target.pid),
-        _ if !is_success => output::message(&trouble(args, session)),
+        _ if !is_success => output::message(&trouble(docked, session)),
         (_, Step::Session) => {
             output::result(&success(docked, session));
             output::message(&warnings(docked, session));
@@ -224,7 +224,7 @@ fn warnings(docked: &Docked, session: &Session) -> String {
     text
 }
 
-fn trouble(args: &Args, session: &Session) -> String {
+fn trouble(docked: &Docked, session: &Session) -> String {
     let reason = session.reason.unwrap_or("unexpected");
     let mut text = failure(session.outcome, session.site, reason);
     if let Some(detail) = &session.detail {
@@ -232,9 +232,20 @@ fn trouble(args: &Args, session: &Session) -> String {
     }
     if let Some(folder) = &session.folder {
         let left = styled(WARN, format!("left in the target: {}", session.left));
-        let pid = args.target.pid;
-        let _ = write!(text, "\n  {left}; softdock attach --pid {pid} --cancel takes it back");
+        let _ = write!(text, "\n  {left}; to take it back: {}", cancel(docked));
         let _ = write!(text, "\n  {}", styled(FAINT, format!("its files stay in {folder}")));
     }
     text + &hint(session.hint.as_deref())
+}
+
+/// The command that takes this very request back, and nobody else's.
+fn cancel(docked: &Docked) -> String {
+    let thread = docked.done.report.thread.map_or(0, |thread| thread.id);
+    let interpreter = docked.done.report.interpreter.map_or(0, |interpreter| interpreter.id);
+    let script = named(&docked.folder.join(docked.step.script()));
+    let mut command = format!("softdock attach --pid {} --thread {thread}", pid(docked));
+    if interpreter != 0 {
+        let _ = write!(command, " --interpreter {interpreter}");
+    }
+    command + " --cancel " + &script
 }
