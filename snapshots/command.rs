@@ -41,7 +41,7 @@ fn help_is_as_reviewed() {
     let folder = folder("help");
     for subcommand in [
         "run", "sweep", "merge", "explore", "replay", "shrink", "explain", "inspect", "attach",
-        "new",
+        "debug", "new",
     ] {
         snapshot(&format!("help-{subcommand}"), &seen(&softdock(&folder, &[subcommand, "--help"])));
     }

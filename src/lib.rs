@@ -22,8 +22,10 @@
 //! | [`story`] | one run, told, and where its future was decided |
 //! | [`trace`] | what happened, for a person |
 //! | [`report`] | what an attempt came to, as JSON and as text |
+//! | [`answer`] | waiting for what a target tells of its debugger |
 //! | `live` | a real process behind the engine |
 
+pub mod answer;
 pub mod blame;
 pub mod case;
 pub mod choice;

@@ -7,9 +7,11 @@
 //!
 //! It prints nothing and decides nothing.
 
+pub mod session;
 mod survey;
 mod telemetry;
 
+pub use session::{Session, TargetError};
 pub use survey::{Inspection, Interpreter, Thread};
 pub use telemetry::Telemetry;
 

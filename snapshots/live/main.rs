@@ -10,7 +10,13 @@
 #![cfg_attr(not(target_os = "linux"), allow(unused, reason = "there is nothing to attach to"))]
 
 #[cfg(target_os = "linux")]
+mod clients;
+#[cfg(target_os = "linux")]
 mod command;
+#[cfg(target_os = "linux")]
+mod dap;
+#[cfg(target_os = "linux")]
+mod debug;
 #[cfg(target_os = "linux")]
 mod embedded;
 #[cfg(target_os = "linux")]
@@ -18,11 +24,15 @@ mod frozen;
 #[cfg(target_os = "linux")]
 mod places;
 #[cfg(target_os = "linux")]
+mod predicaments;
+#[cfg(target_os = "linux")]
 mod pythons;
 #[cfg(target_os = "linux")]
 mod refusals;
 #[cfg(target_os = "linux")]
 mod requests;
+#[cfg(target_os = "linux")]
+mod service;
 #[cfg(target_os = "linux")]
 mod target;
 #[cfg(target_os = "linux")]
@@ -52,11 +62,10 @@ fn main() {
     let pythons = pythons::find();
     let mut trials = Vec::new();
     if pythons.is_empty() {
-        let demanded = std::env::var_os("SOFTDOCK_DEMAND_LIVE").is_some_and(|value| value == "1");
         eprintln!("no CPython 3.14 or later: run .ci/cpython, or set SOFTDOCK_PYTHON to one");
         trials = all()
             .map(|each| Trial::test(each.name, || Err("no interpreter".into())))
-            .map(|trial| trial.with_ignored_flag(!demanded))
+            .map(|trial| trial.with_ignored_flag(!demanded()))
             .collect();
     }
     for python in pythons {
@@ -74,15 +83,24 @@ fn main() {
     libtest_mimic::run(&arguments, trials).exit();
 }
 
+/// Whether what is missing is a failure.
+#[cfg(target_os = "linux")]
+fn demanded() -> bool {
+    std::env::var_os("SOFTDOCK_DEMAND_LIVE").is_some_and(|value| value == "1")
+}
+
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 6] = [
+    let groups: [Vec<Situation>; 9] = [
         threads::situations(),
         requests::situations(),
         refusals::situations(),
         places::situations(),
         embedded::situations(),
         frozen::situations(),
+        debug::situations(),
+        clients::situations(),
+        predicaments::situations(),
     ];
     groups.into_iter().flatten()
 }

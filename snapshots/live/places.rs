@@ -31,9 +31,9 @@ pub(crate) fn situations() -> Vec<Situation> {
 }
 
 /// A number that no system gives to a person or a service with files.
-const NOBODY: u32 = 65534;
+pub(crate) const NOBODY: u32 = 65534;
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 

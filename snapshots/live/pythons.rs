@@ -15,6 +15,8 @@ pub(crate) struct Python {
     pub(crate) home: PathBuf,
     /// The unpacked system that it belongs to, if it is not ours.
     pub(crate) root: Option<PathBuf>,
+    /// Where its debugpy is, if it has one.
+    pub(crate) debugpy: Option<PathBuf>,
 }
 
 impl Python {
@@ -65,21 +67,27 @@ pub(crate) fn find() -> Vec<Python> {
 fn probe(path: PathBuf, root: Option<&Path>) -> Option<Python> {
     const QUESTION: &str = "import sys, os
 if sys.version_info >= (3, 14):
-    print('%d.%d.%d' % sys.version_info[:3], sys.base_prefix, sys.executable, sep='\\n')";
+    from importlib.util import find_spec
+    found = find_spec('debugpy')
+    print('%d.%d.%d' % sys.version_info[:3], sys.base_prefix, sys.executable, sep='\\n')
+    print(os.path.dirname(found.origin) if found else '')";
     let file = path.is_file().then(|| path.clone())?;
     let mut python = Python {
         version: String::new(),
         program: file,
         home: PathBuf::new(),
         root: root.map(Path::to_path_buf),
+        debugpy: None,
     };
     let answer = python.command().args(["-I", "-c", QUESTION]).output().ok()?;
     let text = String::from_utf8(answer.stdout).ok()?;
     let mut lines = text.lines();
     python.version = lines.next()?.to_owned();
     python.home = PathBuf::from(lines.next()?);
+    let executable = lines.next()?;
+    python.debugpy = lines.next().filter(|path| !path.is_empty()).map(PathBuf::from);
     if root.is_none() {
-        python.program = PathBuf::from(OsString::from(lines.next()?));
+        python.program = PathBuf::from(OsString::from(executable));
     } else {
         python.home = root?.join("usr");
     }

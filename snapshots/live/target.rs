@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::pythons::Python;
 
 /// How long anything may take that should take a moment: a machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A folder of a trial's own, removed at its end.
 pub(crate) struct Folder(PathBuf);

@@ -30,14 +30,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) target: Target,
 
-    /// Which thread: `main`, `any` (one that is running, else the main one), or a native id as the
-    /// target numbers it.
-    #[arg(long, value_name = "THREAD", default_value = "main", value_parser = thread_choice)]
-    pub(crate) thread: ThreadChoice,
-
-    /// Which interpreter, by its id; `inspect` lists them.
-    #[arg(long, value_name = "ID", default_value_t = 0)]
-    pub(crate) interpreter: i64,
+    #[command(flatten)]
+    pub(crate) whom: Whom,
 
     /// How long to wait for the thread to take the script: 250ms, 5s, 2m.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration::parse)]
@@ -51,6 +45,51 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["no_wait", "timeout"])]
     pub(crate) cancel: bool,
 
+    #[command(flatten)]
+    pub(crate) manner: Manner,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  softdock attach --pid 4711 hello.py
+      Run hello.py in the main thread of process 4711, and wait until it has taken it.
+  softdock attach --pid 4711 --thread any --timeout 30s dump.py
+      The same in whatever thread is running.
+  softdock attach --pid 4711 --dry-run hello.py
+      Write nothing; show what would be written, and where.
+  softdock attach --pid 4711 --cancel
+      Take back whatever is pending in the main thread.
+  softdock attach --pid 4711 /app/hello.py
+      A process in a container names its own files: put the script below /proc/4711/root/app first.";
+
+/// Which process, and how to talk about it.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Target {
+    /// The process.
+    #[arg(long, short, value_name = "PID")]
+    pub(crate) pid: u32,
+
+    /// How to print the result.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Whom to ask.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Whom {
+    /// Which thread: `main`, `any` (one that is running, else the main one), or a native id as the
+    /// target numbers it.
+    #[arg(long, value_name = "THREAD", default_value = "main", value_parser = thread_choice)]
+    pub(crate) thread: ThreadChoice,
+
+    /// Which interpreter, by its id; `inspect` lists them.
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    pub(crate) interpreter: i64,
+}
+
+/// How to go about it.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Manner {
     /// Do everything up to the first write, and say what would be written.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -71,31 +110,6 @@ pub(crate) struct Args {
     /// Tell on standard error what was found and what each step cost.
     #[arg(long, short)]
     pub(crate) verbose: bool,
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  softdock attach --pid 4711 hello.py
-      Run hello.py in the main thread of process 4711, and wait until it has taken it.
-  softdock attach --pid 4711 --thread any --timeout 30s dump.py
-      The same in whatever thread is running.
-  softdock attach --pid 4711 --dry-run hello.py
-      Write nothing; show what would be written, and where.
-  softdock attach --pid 4711 --cancel
-      Take back whatever is pending in the main thread.
-  softdock attach --pid 4711 /app/hello.py
-      A process in a container names its own files: put the script below /proc/4711/root/app first.";
-
-/// Which process, and how to talk about it.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Target {
-    /// The process.
-    #[arg(long, short, value_name = "PID")]
-    pub(crate) pid: u32,
-
-    /// How to print the result.
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
-    pub(crate) format: Format,
 }
 
 pub(crate) fn thread_choice(text: &str) -> Result<ThreadChoice, String> {

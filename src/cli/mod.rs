@@ -1,6 +1,7 @@
 //! The command line: what was typed, and which module it means. One module a subcommand.
 
 mod attach;
+mod debug;
 mod duration;
 mod explain;
 mod explore;
@@ -53,6 +54,7 @@ enum Command {
     Shrink(shrink::Args),
     Inspect(inspect::Args),
     Attach(attach::Args),
+    Debug(debug::Args),
     Explain(explain::Args),
     New(new::Args),
 }
@@ -103,6 +105,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Shrink(args) => shrink::run(&args),
         Command::Inspect(args) => live::inspect(&args),
         Command::Attach(args) => live::attach(&args),
+        Command::Debug(args) => live::debug(&args),
         Command::Explain(args) => explain::run(&args),
         Command::New(args) => new::run(&args),
     };

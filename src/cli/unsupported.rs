@@ -1,8 +1,12 @@
 //! The live commands on a system whose processes softdock cannot reach yet.
 
-use super::{Exit, attach, inspect, output};
+use super::{Exit, attach, debug, inspect, output};
 
 pub(crate) fn attach(_: &attach::Args) -> Exit {
+    refuse()
+}
+
+pub(crate) fn debug(_: &debug::Args) -> Exit {
     refuse()
 }
 

@@ -17,4 +17,6 @@ pub mod hints;
 pub mod linux;
 
 #[cfg(target_os = "linux")]
-pub use linux::{FreezeError, Frozen, OpenError, Process, ScriptView};
+pub use linux::{
+    Activity, Answer, FreezeError, Frozen, OpenError, Process, ScriptView, StageError, Staging,
+};

@@ -14,11 +14,14 @@ pub(super) const EXITS: &str = "exit code";
 pub(super) const GROUPS: &[(&str, &[Word])] = &[
     ("outcome", OUTCOME),
     (SITES, SITE),
+    ("site of a live command, before or after the engine's own", LIVE_SITE),
     (REASONS, REASON),
     ("reason: a rule of the layout that does not hold", LAYOUT_FAULT),
     ("reason: what is wrong with a thread state", THREAD),
     ("reason: what the system said", ERROR),
     ("reason before the engine is asked", EARLY),
+    ("state of a debugger, as the target tells it", STATE),
+    ("reason at the site `session`: the engine is done, and there is no debugger", LATE),
     ("mode of parsing", MODE),
     ("proof", PROOF),
     ("what is left in the target", LEFT),
@@ -132,6 +135,13 @@ const SITE: &[Word] = &[
     ("confirm", "The target is given time to take the script."),
     ("undo-pending", "The pending flag is cleared again."),
     ("undo-script-path", "The script path buffer gets its old bytes back."),
+];
+
+const LIVE_SITE: &[Word] = &[
+    ("open", "The process is opened."),
+    ("preflight", "The target is asked whether it could read the script."),
+    ("turn", "Another softdock may be attaching to the process. Its end is waited for."),
+    ("session", "The target has the script that starts a debugger. What it tells is waited for."),
 ];
 
 const REASON: &[Word] = &[
@@ -256,7 +266,46 @@ const EARLY: &[Word] = &[
       request and complain in the target.",
     ),
     ("root-unreadable", "The target's root cannot be looked at."),
+    (
+        "no-folder",
+        "The target's root has no place for the files that start a debugger. Its user must be able \
+      to enter /tmp, /var/tmp or /dev/shm.",
+    ),
     ("signals", "Signals cannot be listened to."),
+];
+
+const STATE: &[Word] = &[
+    ("started", "The script runs. Another thread of the target has begun to bring debugpy up."),
+    ("listening", "debugpy listens for a client. One after the other may come and go."),
+    (
+        "connected",
+        "debugpy is connected to an adapter that was there before. Its client has said that its \
+      breakpoints are set.",
+    ),
+    ("attached", "A client is there, and has said that its breakpoints are set."),
+    ("error", "It came to nothing. The record has the exception."),
+];
+
+const LATE: &[Word] = &[
+    (
+        "not-taken",
+        "The thread that was asked has not looked yet, since it is inside a call. The request \
+      stays armed, and the debugger comes up when it looks.",
+    ),
+    ("target-error", "The target has told an exception. debugpy is missing, the port is busy."),
+    ("target-ended", "The process ended before debugpy was ready."),
+    (
+        "not-ready",
+        "The target has begun, and was not ready in time. It goes on, and asking again leads to \
+      what is there by then.",
+    ),
+    ("no-client", "No client came in time. The session stays, and one can still come."),
+    ("silent", "The target took the script, and has told nothing."),
+    ("torn", "What the target told is no whole record."),
+    (
+        "foreign",
+        "The record is not an answer to this request. Its owner, session or format differ.",
+    ),
 ];
 
 const MODE: &[Word] = &[
@@ -345,6 +394,7 @@ mod tests {
     use softdock_attach::{
         LayoutFault, Left, Outcome, ParseMode, Proof, Reason, Site, ThreadVerdict,
     };
+    use softdock_debugpy::State;
     use softdock_process::ErrorKind;
 
     use super::*;
@@ -363,6 +413,9 @@ mod tests {
         check(THREAD, ThreadVerdict::ALL.map(ThreadVerdict::name));
         check(ERROR, ErrorKind::ALL.map(ErrorKind::name));
         check(MODE, ParseMode::ALL.map(ParseMode::name));
+        let error = State::Error { kind: String::new(), message: String::new() };
+        let states = [State::Started, State::Listening, State::Connected, State::Attached, error];
+        check(STATE, states.each_ref().map(State::name));
         check(PROOF, [Proof::Structural, Proof::Image].map(Proof::name));
         let left = [Left::Nothing, Left::ArmedByOther, Left::Unknown];
         check(LEFT, left.map(Left::name));

@@ -9,6 +9,7 @@ use serde::Serialize;
 use softdock::live::{Cancellation, LiveHost, Turn};
 use softdock::report::{Attempt, Line, Stopped, Telemetry};
 use softdock_attach::{Config, Outcome, Reason, Report, Request};
+use softdock_live::Process;
 use softdock_process::Threads;
 
 use super::super::attach::Args;
@@ -18,18 +19,25 @@ use super::{Timed, absolute, advice, clean, details, hint, open, phases, preflig
 
 pub(crate) fn attach(args: &Args) -> Exit {
     let config = settings::for_attach(args);
-    match attempt(args, &config) {
+    match begin(args, &config) {
         Ok(done) => {
             tell(args, &config, &done);
             if done.report.outcome.is_success() { Exit::AsAsked } else { Exit::Finding }
         }
-        Err(stopped) => {
-            summary(&stopped.to_string());
-            record(args, &Telemetry::from(&*stopped));
-            super::tell_stopped(kind(args), args.target.format, &stopped);
-            Exit::Finding
-        }
+        Err(stopped) => give_up(args, kind(args), &stopped),
     }
+}
+
+fn begin(args: &Args, config: &Config) -> Result<Done, Box<Stopped>> {
+    attempt(open(args.target.pid)?, args, config, cancellation()?)
+}
+
+/// Says that an attempt ended before the engine was asked, wherever that is said.
+pub(super) fn give_up(args: &Args, kind: &'static str, stopped: &Stopped) -> Exit {
+    summary(&stopped.to_string());
+    record(args, &Telemetry::from(stopped));
+    super::tell_stopped(kind, args.target.format, stopped);
+    Exit::Finding
 }
 
 fn kind(args: &Args) -> &'static str {
@@ -37,16 +45,26 @@ fn kind(args: &Args) -> &'static str {
 }
 
 /// An attempt that the engine was asked for.
-struct Done {
-    report: Report,
+pub(super) struct Done {
+    pub(super) report: Report,
     script: Option<PathBuf>,
-    waited: Duration,
+    pub(super) waited: Duration,
     main_thread: Option<u64>,
-    phases: Vec<softdock::live::Phase>,
+    pub(super) phases: Vec<softdock::live::Phase>,
 }
 
-fn attempt(args: &Args, config: &Config) -> Result<Done, Box<Stopped>> {
-    let process = open(args.target.pid)?;
+pub(super) fn cancellation() -> Result<Cancellation, Box<Stopped>> {
+    Cancellation::on_signals().map_err(|error| {
+        Stopped::at_open("signals", format!("signals cannot be listened to: {error}"))
+    })
+}
+
+pub(super) fn attempt(
+    process: Process,
+    args: &Args,
+    config: &Config,
+    cancellation: Cancellation,
+) -> Result<Done, Box<Stopped>> {
     let script = match &args.script {
         // The file may be gone by now; its name is all that is compared.
         Some(script) if args.cancel => absolute(script).or_else(|_| named(script)).map(Some)?,
@@ -56,9 +74,6 @@ fn attempt(args: &Args, config: &Config) -> Result<Done, Box<Stopped>> {
     if let Some(script) = script.as_deref().filter(|_| !args.cancel) {
         preflight(&process, script)?;
     }
-    let cancellation = Cancellation::on_signals().map_err(|error| {
-        Stopped::at_open("signals", format!("signals cannot be listened to: {error}"))
-    })?;
     let _turn = take_turn(args, config, &cancellation)?;
     let conclude = |report: &Report| {
         summary(&report.summary().to_string());
@@ -116,7 +131,7 @@ fn summary(line: &str) {
 /// Appends the event, where events are wanted. An attempt is not worth less because its event is
 /// lost.
 fn record(args: &Args, event: &Telemetry) {
-    let Some(file) = &args.telemetry else { return };
+    let Some(file) = &args.manner.telemetry else { return };
     let append = || -> std::io::Result<()> {
         let line = serde_json::to_string(&Line::new("attach-result", event))? + "\n";
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file)?;
@@ -193,7 +208,7 @@ fn success(args: &Args, done: &Done) -> String {
     }
 }
 
-fn planned(report: &Report, who: &str) -> String {
+pub(super) fn planned(report: &Report, who: &str) -> String {
     let head = format!("{}: nothing was written; {who} would get", styled(GOOD, "planned"));
     let plan = report.plan.as_ref().map(ToString::to_string).unwrap_or_default();
     let lines: String = plan.lines().map(|line| format!("\n  {line}")).collect();
@@ -201,7 +216,7 @@ fn planned(report: &Report, who: &str) -> String {
 }
 
 /// The thread that was asked, in words.
-fn who(done: &Done) -> String {
+pub(super) fn who(done: &Done) -> String {
     let report = &done.report;
     let thread = report.thread.map_or(0, |thread| thread.id);
     let is_main = done.main_thread.and_then(|id| i64::try_from(id).ok()) == Some(thread);

@@ -1,8 +1,10 @@
 //! The live commands: opening the process, asking whether it could read the script, and saying why
-//! something came to nothing. What is shown of a success is in `attach` and `inspect`.
+//! something came to nothing. What is shown of a success is in `attach`, `debug` and `inspect`.
 
 mod attach;
+mod debug;
 mod inspect;
+mod session;
 
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -18,6 +20,7 @@ use super::Format;
 use super::output::{self, BAD, FAINT, STRONG, WARN, styled};
 
 pub(crate) use attach::attach;
+pub(crate) use debug::debug;
 pub(crate) use inspect::inspect;
 
 fn open(pid: u32) -> Result<Process, Box<Stopped>> {

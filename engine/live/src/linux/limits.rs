@@ -22,6 +22,9 @@ pub const RUNTIME_BYTES_MIN: u64 = 64 << 10;
 /// groups stays below.
 pub const PROC_FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// Bytes of a file that a target answers with.
+pub const STAGED_BYTES_MAX: u64 = 64 << 10;
+
 /// Program headers of an ELF file that are looked at; linkers make about fifteen.
 pub const SEGMENTS_MAX: u64 = 512;
 

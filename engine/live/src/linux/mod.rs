@@ -10,9 +10,12 @@
 //! | `candidates` | putting these together, the likeliest first |
 //! | `freeze`, `ptrace` | holding all threads for a moment |
 //! | `threads`, [`namespace`] | the target's own numbers, root and rights |
+//! | `staging` | files for the target, in its own root |
+//! | `activity` | what a thread is doing, or waits for |
 //! | `status` | the texts `stat` and `status` |
 //! | [`limits`] | every bound |
 
+mod activity;
 mod candidates;
 pub mod elf;
 #[cfg(test)]
@@ -28,6 +31,7 @@ mod memory;
 pub mod namespace;
 mod open_error;
 mod ptrace;
+mod staging;
 pub(crate) mod status;
 mod symbols;
 mod threads;
@@ -45,10 +49,12 @@ use layout::Layout;
 use memory::Memory;
 use threads::Threads;
 
+pub use activity::Activity;
 pub use freeze::Frozen;
 pub use freeze_error::FreezeError;
 pub use namespace::ScriptView;
 pub use open_error::OpenError;
+pub use staging::{Answer, StageError, Staging};
 
 /// A live process. Opening it stops nothing and changes nothing in it.
 ///
@@ -116,6 +122,31 @@ impl Process {
     /// When its root or its rights cannot be looked at.
     pub fn script_visible(&self, path: &Path) -> Result<ScriptView, ErrorKind> {
         namespace::script_view(&self.handle, path)
+    }
+
+    /// Makes a folder in *its* root for files that it shall read, and for its answers.
+    ///
+    /// # Errors
+    /// When there is no place for one that the process could enter, or its answers would have to
+    /// come from somebody who cannot give them.
+    pub fn stage(&self) -> Result<Staging, StageError> {
+        staging::stage(&self.handle)
+    }
+
+    /// Whether its network is ours, so that an address means the same for both; `None` where the
+    /// system does not say.
+    #[must_use]
+    pub fn shares_network(&self) -> Option<bool> {
+        namespace::shares_network(&self.handle)
+    }
+
+    /// What one of its threads is doing, by the id that the process itself has for it.
+    ///
+    /// # Errors
+    /// When there is no such thread any more, or it cannot be looked at.
+    pub fn activity(&mut self, native: u64) -> Result<Activity, ErrorKind> {
+        let tid = self.threads.ours(&self.handle, native)?.ok_or(ErrorKind::Gone)?;
+        activity::activity(&self.handle, tid)
     }
 
     /// Stops all of its threads, until what is returned is dropped.

@@ -27,6 +27,14 @@ pub(super) fn shares_pid_namespace(handle: &Handle) -> Option<bool> {
     Some(ours? == theirs?)
 }
 
+/// Whether the target's network is ours; `None` where the system does not say.
+pub(super) fn shares_network(handle: &Handle) -> Option<bool> {
+    let identity = |stat: FileStat| (stat.st_dev, stat.st_ino);
+    let ours = fstatat(AT_FDCWD, "/proc/self/ns/net", AtFlags::empty()).ok().map(identity);
+    let theirs = fstatat(handle.dir(), "ns/net", AtFlags::empty()).ok().map(identity);
+    Some(ours? == theirs?)
+}
+
 /// What the target would meet on opening a script.
 ///
 /// Only what mode bits, owners and capabilities say: access lists, security modules and user
@@ -150,6 +158,11 @@ mod tests {
     /// Our own process is a target as good as any, and sees what we see.
     fn view(path: &Path) -> ScriptView {
         script_view(&Handle::open(std::process::id()).unwrap(), path).unwrap()
+    }
+
+    #[test]
+    fn our_own_network_is_ours() {
+        assert_eq!(shares_network(&Handle::open(std::process::id()).unwrap()), Some(true));
     }
 
     #[test]

@@ -28,19 +28,24 @@ pub(super) struct Threads {
 impl Threads {
     /// Whether a live thread has this id in the target's namespace.
     pub(super) fn has(&mut self, handle: &Handle, native: u64) -> Result<bool, ErrorKind> {
+        self.ours(handle, native).map(|ours| ours.is_some())
+    }
+
+    /// The id that we have for a live thread; none if there is no such thread.
+    pub(super) fn ours(&mut self, handle: &Handle, native: u64) -> Result<Option<u32>, ErrorKind> {
         let Some(tid) = u32::try_from(native).ok().filter(|tid| *tid > 0) else {
-            return Ok(false);
+            return Ok(None);
         };
         if self.same_namespace(handle)? {
-            return exists(handle, tid);
+            return exists(handle, tid).map(|exists| exists.then_some(tid));
         }
         if let Some(ours) = self.translated.get(&native)
             && ids(handle, *ours)?.last() == Some(&tid)
         {
-            return Ok(true);
+            return Ok(Some(*ours));
         }
         self.translate(handle)?;
-        Ok(self.translated.contains_key(&native))
+        Ok(self.translated.get(&native).copied())
     }
 
     /// The id of the first thread in the target's namespace.

@@ -1,0 +1,79 @@
+//! What to do about an error that the target told. The errors are those of debugpy 1.8.20, of the
+//! loader and of the system; one that is not known here is told without advice.
+
+/// Parts of messages, and what helps. The first that fits counts.
+const KNOWN: &[(&str, &str)] = &[
+    (
+        "No module named 'debugpy'",
+        "install debugpy for the interpreter of the target (pip install debugpy), or name a folder \
+         that holds it: pip install --target FOLDER debugpy, then --debugpy FOLDER",
+    ),
+    (
+        "Address already in use",
+        "somebody listens at that port: choose another one by --port, or 0 for any that is free",
+    ),
+    (
+        "Cannot assign requested address",
+        "the host is none of the target's own: 127.0.0.1 always is, 0.0.0.0 stands for all",
+    ),
+    ("Name or service not known", "the target knows no host of that name: give its number"),
+    ("Permission denied", "the target may not listen at that port: those below 1024 are for root"),
+    (
+        "Connection refused",
+        "nobody listens there: start the client first, and let it wait for the target",
+    ),
+    (
+        "sys.executable is no Python",
+        "name the interpreter that shall run the debug adapter, as the target does: --python PATH",
+    ),
+    (
+        "spawning debug adapter",
+        "name an interpreter that can run the debug adapter, as the target does: --python PATH",
+    ),
+    (
+        "timed out waiting for adapter",
+        "the interpreter that runs the debug adapter seems not to work in the target's place: name \
+         another one by --python PATH",
+    ),
+    (
+        "by a session that softdock did not start",
+        "connect to where the program itself, or another tool, has debugpy listen",
+    ),
+    ("already debugged:", "connect a client to that one, or end it first"),
+    (
+        "another debugger is at work",
+        "there is one place for a debugger in a process: end the other one first",
+    ),
+    ("another session is being started", "try again when it is there"),
+];
+
+/// What to do about this message.
+#[must_use]
+pub fn advice(message: &str) -> Option<&'static str> {
+    KNOWN.iter().find(|(part, _)| message.contains(part)).map(|(_, advice)| *advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_fits_counts() {
+        let of = |message| advice(message).unwrap_or("none");
+        assert!(of("No module named 'debugpy'").contains("--debugpy"));
+        assert!(of("Can't listen: [Errno 98] Address already in use").contains("--port"));
+        assert!(of("[Errno 111] Connection refused").contains("start the client first"));
+        assert_eq!(of("No module named 'pandas'"), "none");
+    }
+
+    /// What the loader says by itself is known here, word for word.
+    #[test]
+    fn the_errors_of_the_loader_have_advice() {
+        let raised: Vec<&str> = crate::LOADER.split("raise RuntimeError(\"").skip(1).collect();
+        assert_eq!(raised.len(), 5);
+        for text in raised {
+            let message = text.split('"').next().unwrap();
+            assert!(advice(message).is_some(), "{message}");
+        }
+    }
+}
