@@ -242,6 +242,28 @@ impl<C: Chooser> ProcessMemory for Retold<'_, '_, '_, C> {
         }
     }
 
+    fn view<'b>(
+        &'b mut self,
+        at: Address,
+        len: usize,
+        scratch: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], MemoryError> {
+        match self.next() {
+            None => self.world.view(at, len, scratch),
+            Some(&Told::Read { at: before, start, len: known, result })
+                if (before, known) == (at, len) =>
+            {
+                let bytes = self.bytes(start, len);
+                if result.is_err() {
+                    scratch.clear();
+                    scratch.extend_from_slice(bytes);
+                }
+                result.map(|()| bytes)
+            }
+            Some(told) => another_question(told),
+        }
+    }
+
     fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
         match self.next() {
             None => self.world.write(at, from),

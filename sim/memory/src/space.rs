@@ -7,7 +7,7 @@ use softdock_process::Address;
 
 use crate::fingerprint::Fingerprint;
 use crate::journal::Journal;
-use crate::region::{Backing, Region, Regions};
+use crate::region::{Backing, Protection, Region, Regions};
 
 /// Bytes in a page.
 pub const PAGE_BYTES: u64 = 4096;
@@ -61,6 +61,19 @@ impl AddressSpace {
             done += len;
         }
         Ok(())
+    }
+
+    /// The bytes themselves, where they lie together, may be read by the attacher, and were ever
+    /// written or settled: for whoever would only look at a copy of them.
+    #[must_use]
+    pub fn lend(&self, at: Address, len: usize) -> Option<&[u8]> {
+        let region = self.regions.get(at.get())?;
+        let skip = at.get() - region.start;
+        let fits = len as u64 <= region.len - skip && region.protection >= Protection::ReadOnly;
+        match region.backing {
+            Backing::Stored(offset) if fits => self.store.get(offset + skip as usize..)?.get(..len),
+            _ => None,
+        }
     }
 
     /// As [`AddressSpace::peek_into`], into a vector.
