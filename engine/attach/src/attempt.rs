@@ -5,6 +5,7 @@ use softdock_process::{Address, ErrorKind, Identity, MemoryError};
 
 use crate::layout::Layout;
 use crate::limits::LOOKS_MAX;
+use crate::progress::Part;
 use crate::report::Found;
 use crate::validate::State;
 use crate::words::u64_at;
@@ -41,6 +42,8 @@ pub(crate) struct Attempt<'a, H: Host> {
     pub(crate) slab: Vec<u8>,
     /// The thread state as last read.
     pub(crate) state: Vec<u8>,
+    /// What comes before this part of it was done before.
+    pub(crate) from: Part,
     concluded: bool,
 }
 
@@ -59,8 +62,20 @@ impl<'a, H: Host> Attempt<'a, H> {
             report: Report::new(),
             slab: Vec::with_capacity(BUFFER),
             state: Vec::with_capacity(BUFFER),
+            from: Part::Recheck,
             concluded: false,
         }
+    }
+
+    /// An attempt that was made before, up to this part of it.
+    pub(crate) fn from(
+        part: Part,
+        host: &'a mut H,
+        config: &'a Config,
+        report: Report,
+        state: Vec<u8>,
+    ) -> Attempt<'a, H> {
+        Attempt { host, config, report, slab: Vec::new(), state, from: part, concluded: false }
     }
 
     /// Ends the attempt: one site, one outcome, one report.
