@@ -9,7 +9,7 @@
 use softdock_process::{Address, FoundBy};
 
 use crate::attempt::{Attempt, Step, Stop, Target, is_about_memory};
-use crate::layout::{self, Layout, ParseMode, Parsed, Proof, Slab};
+use crate::layout::{self, Layout, Parsed, Proof, Slab};
 use crate::limits::{
     CANDIDATES_MAX, HEADER_DUMP_BYTES, TABLE_BYTES_KNOWN_MAX, TABLE_BYTES_SEARCHED_MAX,
 };
@@ -159,8 +159,9 @@ impl<H: Host> Attempt<'_, H> {
     /// deserves a wider look, so that a second plausible place is seen.
     fn parse_slab(&mut self, place: Place, version: Version) -> Step<Parsed> {
         self.at(Site::ParseSlab);
-        let mut parsed = self.parse(version, place.extent);
-        if !matches!(&parsed, Ok(parsed) if parsed.mode == Some(ParseMode::Strict)) {
+        let slab = Slab { bytes: &self.slab, version, extent: place.extent };
+        let mut parsed = layout::parse_strictly(slab, self.config);
+        if parsed.is_err() {
             self.at(Site::ReadSlab);
             self.fetch_slab(place, TABLE_BYTES_SEARCHED_MAX)?;
             self.at(Site::ParseSlab);
