@@ -103,7 +103,7 @@ struct Sought {
 }
 
 /// Bytes that are looked at together, with one branch for all of them.
-const BLOCK: usize = 512;
+const BLOCK: usize = 4096;
 
 impl Sought {
     /// The thread states that words of these bytes would make.

@@ -17,10 +17,11 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
     let mut layouts: Vec<Layout> = Vec::new();
     for at in places(slab) {
         let Some(words) = support::words(slab.bytes, at) else { break };
-        if out_of_known_groups(slab, at)? > 0 {
+        let supports = assignments(words, sizes);
+        if supports.is_empty() || out_of_known_groups(slab, at)? > 0 {
             continue;
         }
-        for support in assignments(words, sizes) {
+        for support in supports {
             let Some(layout) = layout(slab, at, support) else { continue };
             let in_order = support == Support::from_words(words);
             let layout = Layout { in_order, ..layout };
