@@ -213,7 +213,10 @@ impl<'s> Stage<'s> {
         world.log = std::mem::take(&mut self.log).up_to(from.log);
         let mut retold = Retold::new(&mut world, from);
         let report = match &from.progress {
-            Some(progress) => softdock_attach::go_on(&mut retold, &self.config, progress),
+            Some(progress) => {
+                let script = self.scenario.script.as_bytes();
+                softdock_attach::go_on(&mut retold, &self.config, script, progress)
+            }
             None => drive(self.scenario, &mut retold, &self.config, self.cached),
         };
         let run = judged(report, &mut world, &self.config);

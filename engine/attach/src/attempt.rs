@@ -44,6 +44,8 @@ pub(crate) struct Attempt<'a, H: Host> {
     pub(crate) state: Vec<u8>,
     /// What comes before this part of it was done before.
     pub(crate) from: Part,
+    /// Whether the search can be gone on from: nothing is to be decided after it, but to attach.
+    pub(crate) search_goes_on: bool,
     concluded: bool,
 }
 
@@ -63,19 +65,20 @@ impl<'a, H: Host> Attempt<'a, H> {
             slab: Vec::with_capacity(BUFFER),
             state: Vec::with_capacity(BUFFER),
             from: Part::Recheck,
+            search_goes_on: false,
             concluded: false,
         }
     }
 
-    /// An attempt that was made before, up to this part of it.
-    pub(crate) fn from(
-        part: Part,
+    /// An attempt that was made before, as far as these tell.
+    pub(crate) fn again(
         host: &'a mut H,
         config: &'a Config,
         report: Report,
-        state: Vec<u8>,
+        [slab, state]: [Vec<u8>; 2],
     ) -> Attempt<'a, H> {
-        Attempt { host, config, report, slab: Vec::new(), state, from: part, concluded: false }
+        let (from, search_goes_on, concluded) = (Part::Recheck, true, false);
+        Attempt { host, config, report, slab, state, from, search_goes_on, concluded }
     }
 
     /// Ends the attempt: one site, one outcome, one report.

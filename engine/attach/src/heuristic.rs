@@ -8,23 +8,37 @@
 
 use softdock_process::{Address, MemoryRange};
 
-use crate::attempt::{Attempt, Step, is_about_memory};
+use crate::attempt::{Attempt, Step, Target, is_about_memory};
 use crate::layout::Layout;
 use crate::limits::{HEURISTIC_BYTES_MAX, HEURISTIC_CANDIDATES_MAX, HEURISTIC_CHUNK};
 use crate::words::u64_at;
 use crate::{Host, Outcome, Reason, Site, ThreadChoice};
 
+/// What a scan came to, so far.
+#[derive(Clone, Copy)]
+pub(crate) struct Scanned<'c> {
+    /// Candidates that were not validated yet.
+    pub(crate) rest: &'c [Address],
+    /// The one that holds.
+    pub(crate) found: Option<Address>,
+}
+
 impl<H: Host> Attempt<'_, H> {
     /// Scans for the thread state that the settings ask for.
-    pub(crate) fn scan_for_thread(
-        &mut self,
-        interpreter: Address,
-        layout: &Layout,
-    ) -> Step<Address> {
+    pub(crate) fn scan_for_thread(&mut self, known: &Target) -> Step<Address> {
         self.at(Site::Heuristic);
-        let candidates = self.scan(interpreter, layout)?;
-        let mut found = None;
-        for candidate in candidates {
+        let rest = self.scan(known.interpreter.at, &known.layout)?;
+        self.choose_among(known, Scanned { rest: &rest, found: None })
+    }
+
+    /// The one candidate that is the thread state asked for.
+    pub(crate) fn choose_among(&mut self, known: &Target, scanned: Scanned<'_>) -> Step<Address> {
+        let (interpreter, layout) = (known.interpreter.at, &known.layout);
+        let Scanned { mut rest, mut found } = scanned;
+        while let [candidate, after @ ..] = rest {
+            self.comes_to_candidate(known, Scanned { rest, found });
+            let candidate = *candidate;
+            rest = after;
             match self.validate_thread(candidate, interpreter, None, layout) {
                 Ok(()) if self.is_chosen(layout)? => {
                     if found.replace(candidate).is_some() {

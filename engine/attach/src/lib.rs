@@ -118,9 +118,14 @@ impl<H: Host> Attempt<'_, H> {
     fn attach(&mut self, request: Request<'_>) -> Step<Outcome> {
         self.pass_gate(request.script)?;
         self.identify()?;
+        self.search_goes_on = true;
         let target = self.find(request.cached)?;
-        let plan = self.plan(&target, request.script)?;
-        let ending = self.carry_out(&target, &plan);
+        self.attach_to(&target, request.script)
+    }
+
+    fn attach_to(&mut self, target: &Target, script: &[u8]) -> Step<Outcome> {
+        let plan = self.plan(target, script)?;
+        let ending = self.carry_out(target, &plan);
         self.report.plan = Some(plan);
         ending
     }

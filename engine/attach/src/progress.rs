@@ -4,8 +4,11 @@
 //! depends on little of it. Whoever lets the same attempt end in many ways, as a sweep of faults
 //! does, keeps what it knew when it came to a part, and does not let it search again.
 
-use crate::attempt::{Attempt, Target};
-use crate::{Config, Host, RemoteWritePlan, Report};
+use softdock_process::Address;
+
+use crate::attempt::{Attempt, Step, Target};
+use crate::heuristic::Scanned;
+use crate::{Config, Host, Outcome, RemoteWritePlan, Report};
 
 /// A part of an attempt after the search, each of which may be gone on from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,39 +27,74 @@ pub(crate) enum Part {
     Verify,
 }
 
-/// All that an attempt knows when it comes to one of its later parts. The table is not among it:
-/// nobody looks at that any more.
+/// All that an attempt knows when it comes to something that can be gone on from.
 #[derive(Clone, Debug)]
 pub struct Progress {
-    pub(crate) part: Part,
-    target: Target,
-    plan: RemoteWritePlan,
+    at: Middle,
     report: Report,
+    slab: Vec<u8>,
     state: Vec<u8>,
 }
 
+#[derive(Clone, Debug)]
+enum Middle {
+    /// A scan has come to its next candidate; of the target all is known but the thread.
+    Candidate { known: Target, rest: Vec<Address>, found: Option<Address> },
+    /// The thread is found. The table is not kept: nobody looks at it any more.
+    Part { part: Part, target: Target, plan: RemoteWritePlan },
+}
+
 /// Goes on with an attempt: as [`crate::attach`], without what was done by then. The target must be
-/// as it was when the attempt came there, and the settings the same.
-pub fn go_on<H: Host>(host: &mut H, config: &Config, progress: &Progress) -> Report {
-    let Progress { part, target, plan, report, state } = progress;
-    let mut attempt = Attempt::from(*part, host, config, report.clone(), state.clone());
-    let ending = attempt.carry_out(target, plan);
-    attempt.report.plan = Some(plan.clone());
+/// as it was when the attempt came there, and settings and script the same.
+pub fn go_on<H: Host>(host: &mut H, config: &Config, script: &[u8], progress: &Progress) -> Report {
+    let Progress { at, report, slab, state } = progress;
+    let buffers = [slab.clone(), state.clone()];
+    let mut attempt = Attempt::again(host, config, report.clone(), buffers);
+    let ending = attempt.go_on(at, script);
     attempt.conclude(ending)
 }
 
 impl<H: Host> Attempt<'_, H> {
+    fn go_on(&mut self, at: &Middle, script: &[u8]) -> Step<Outcome> {
+        match at {
+            Middle::Candidate { known, rest, found } => {
+                let scanned = Scanned { rest, found: *found };
+                let target = self.resolve_scanned(known, scanned)?;
+                self.attach_to(&target, script)
+            }
+            Middle::Part { part, target, plan } => {
+                self.from = *part;
+                let ending = self.carry_out(target, plan);
+                self.report.plan = Some(plan.clone());
+                ending
+            }
+        }
+    }
+
+    /// The host hears of the next candidate of a scan.
+    pub(crate) fn comes_to_candidate(&mut self, known: &Target, scanned: Scanned<'_>) {
+        let Attempt { host, report, slab, state, .. } = self;
+        if self.search_goes_on {
+            let (known, rest, found) = (*known, scanned.rest, scanned.found);
+            host.comes_to(|| Progress {
+                at: Middle::Candidate { known, rest: rest.to_vec(), found },
+                report: report.clone(),
+                slab: slab.clone(),
+                state: state.clone(),
+            });
+        }
+    }
+
     /// Whether this part is still to be done. The host hears of it, to go on from here.
     pub(crate) fn comes_to(&mut self, part: Part, target: &Target, plan: &RemoteWritePlan) -> bool {
         if part < self.from {
             return false;
         }
-        let (report, state) = (&self.report, &self.state);
-        self.host.comes_to(|| Progress {
-            part,
-            target: *target,
-            plan: plan.clone(),
+        let Attempt { host, report, state, .. } = self;
+        host.comes_to(|| Progress {
+            at: Middle::Part { part, target: *target, plan: plan.clone() },
             report: report.clone(),
+            slab: Vec::new(),
             state: state.clone(),
         });
         true
