@@ -8,6 +8,7 @@ use softdock_process::Address;
 
 use crate::attempt::{Attempt, Step, Target};
 use crate::heuristic::Scanned;
+use crate::locate::Looked;
 use crate::{Config, Host, Outcome, RemoteWritePlan, Report};
 
 /// A part of an attempt after the search, each of which may be gone on from.
@@ -38,6 +39,8 @@ pub struct Progress {
 
 #[derive(Clone, Debug)]
 enum Middle {
+    /// The table of a candidate was looked through at length.
+    Looked(Looked),
     /// A scan has come to its next candidate; of the target all is known but the thread.
     Candidate { known: Target, rest: Vec<Address>, found: Option<Address> },
     /// The thread is found. The table is not kept: nobody looks at it any more.
@@ -57,6 +60,10 @@ pub fn go_on<H: Host>(host: &mut H, config: &Config, script: &[u8], progress: &P
 impl<H: Host> Attempt<'_, H> {
     fn go_on(&mut self, at: &Middle, script: &[u8]) -> Step<Outcome> {
         match at {
+            Middle::Looked(looked) => {
+                let target = self.search(Some(looked.clone()))?;
+                self.attach_to(&target, script)
+            }
             Middle::Candidate { known, rest, found } => {
                 let scanned = Scanned { rest, found: *found };
                 let target = self.resolve_scanned(known, scanned)?;
@@ -71,13 +78,23 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
+    /// The host hears that a table was looked through.
+    pub(crate) fn comes_to_looked(&mut self, looked: &Looked) {
+        self.comes_to_middle(|| Middle::Looked(looked.clone()));
+    }
+
     /// The host hears of the next candidate of a scan.
     pub(crate) fn comes_to_candidate(&mut self, known: &Target, scanned: Scanned<'_>) {
-        let Attempt { host, report, slab, state, .. } = self;
-        if self.search_goes_on {
-            let (known, rest, found) = (*known, scanned.rest, scanned.found);
+        let (known, rest, found) = (*known, scanned.rest, scanned.found);
+        self.comes_to_middle(|| Middle::Candidate { known, rest: rest.to_vec(), found });
+    }
+
+    fn comes_to_middle(&mut self, at: impl FnOnce() -> Middle) {
+        let Attempt { host, report, slab, state, search_goes_on, .. } = self;
+        if *search_goes_on {
+            let (report, slab, state) = (&*report, &*slab, &*state);
             host.comes_to(|| Progress {
-                at: Middle::Candidate { known, rest: rest.to_vec(), found },
+                at: at(),
                 report: report.clone(),
                 slab: slab.clone(),
                 state: state.clone(),

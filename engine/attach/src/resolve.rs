@@ -21,7 +21,7 @@ impl<H: Host> Attempt<'_, H> {
     pub(crate) fn find(&mut self, cached: Option<CachedThread>) -> Step<Target> {
         match self.find_cached(cached)? {
             Some(target) => Ok(target),
-            None => self.search(),
+            None => self.search(None),
         }
     }
 
