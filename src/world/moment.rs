@@ -393,7 +393,7 @@ mod tests {
     fn a_run_that_goes_on_from_a_moment_is_the_whole_run() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
         let menu = menu(PartKind::Faults(1), &[]);
-        let mut compared = 0;
+        let (mut compared, mut from_the_middle) = (0, 0);
         for (path, name) in corpus::find(&[root]).expect("scenarios") {
             let entry = corpus::load(&path, &name).expect("a scenario");
             let Some(scenario) = entry.scenario.attach() else { continue };
@@ -411,9 +411,11 @@ mod tests {
                     assert_eq!(gone_on, whole, "{name}, {plan:?} from access {access}");
                     assert_eq!(again, whole, "{name}, {plan:?} from access {access} again");
                     compared += 1;
+                    from_the_middle += u32::from(from.progress.is_some());
                 }
             }
         }
         assert!(compared > 10_000, "{compared} compared");
+        assert!(from_the_middle > 5_000, "{from_the_middle} gone on from the middle");
     }
 }
