@@ -212,7 +212,13 @@ impl<'s> Stage<'s> {
         let mut world = World::new(&mut self.process, plot, past, chooser, Trace::off());
         world.log = std::mem::take(&mut self.log).up_to(from.log);
         let mut retold = Retold::new(&mut world, from);
-        let report = drive(self.scenario, &mut retold, &self.config, self.cached);
+        let report = match &from.progress {
+            Some(progress) => {
+                let script = self.scenario.script.as_bytes();
+                softdock_attach::go_on(&mut retold, &self.config, script, progress)
+            }
+            None => drive(self.scenario, &mut retold, &self.config, self.cached),
+        };
         let run = judged(report, &mut world, &self.config);
         self.log = std::mem::take(&mut world.log);
         run

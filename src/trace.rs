@@ -83,6 +83,10 @@ impl Trace {
         Trace { steps: Some(Vec::with_capacity(64)) }
     }
 
+    pub(crate) const fn is_off(&self) -> bool {
+        self.steps.is_none()
+    }
+
     fn step(&mut self, site: Site, fault: Option<&FaultKind>, what: impl FnOnce() -> What) {
         if let Some(steps) = &mut self.steps {
             steps.push(Step { site, what: what(), fault: fault.cloned() });

@@ -18,27 +18,26 @@ use crate::trace::{Answer, Question};
 impl<C: Chooser> ProcessMemory for World<'_, '_, C> {
     fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
         let kind = self.strike(Shape::Read(into.len()));
-        let kind = kind.as_ref();
-        let result = match kind {
-            Some(FaultKind::Short(done)) if *done < into.len() => {
-                let (done, wanted) = (*done, into.len());
-                let kind = if done == 0 { ErrorKind::Unmapped } else { ErrorKind::Short };
-                let read = self.process.read(at, &mut into[..done]);
-                read.and(Err(MemoryError { kind, at, wanted, done }))
-            }
-            Some(kind) if honest(kind).is_some() => {
-                let kind = honest(kind).unwrap_or(ErrorKind::Unmapped);
-                Err(MemoryError::untouched(kind, at, into.len()))
-            }
-            _ => self.process.read(at, into),
-        };
-        lie(kind, into);
-        self.show(result, into);
-        if result.is_ok() {
-            self.log.read(at, into);
+        self.read_struck(kind.as_ref(), at, into)
+    }
+
+    /// Where nothing goes wrong and nobody writes it down, a copy would be read once.
+    fn view<'b>(
+        &'b mut self,
+        at: Address,
+        len: usize,
+        scratch: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], MemoryError> {
+        let kind = self.strike(Shape::Read(len));
+        let is_plain = kind.is_none() && self.trace.is_off();
+        if !is_plain || self.process.lend(at, len).is_none() {
+            scratch.resize(len, 0);
+            return self.read_struck(kind.as_ref(), at, scratch).map(|()| scratch.as_slice());
         }
-        self.trace.read((self.past.site, kind), self.process, at, into, result);
-        result
+        let bytes = self.process.lend(at, len).unwrap_or_default();
+        self.chooser.observe(bytes);
+        self.log.read(at, bytes);
+        Ok(bytes)
     }
 
     fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
@@ -222,6 +221,35 @@ impl<C: Chooser> World<'_, '_, C> {
         }
         self.trace.asked((self.past.site, kind), question, || answer.map(Into::into));
         answer
+    }
+
+    /// A read, with what goes wrong with it.
+    fn read_struck(
+        &mut self,
+        kind: Option<&FaultKind>,
+        at: Address,
+        into: &mut [u8],
+    ) -> Result<(), MemoryError> {
+        let result = match kind {
+            Some(FaultKind::Short(done)) if *done < into.len() => {
+                let (done, wanted) = (*done, into.len());
+                let kind = if done == 0 { ErrorKind::Unmapped } else { ErrorKind::Short };
+                let read = self.process.read(at, &mut into[..done]);
+                read.and(Err(MemoryError { kind, at, wanted, done }))
+            }
+            Some(kind) if honest(kind).is_some() => {
+                let kind = honest(kind).unwrap_or(ErrorKind::Unmapped);
+                Err(MemoryError::untouched(kind, at, into.len()))
+            }
+            _ => self.process.read(at, into),
+        };
+        lie(kind, into);
+        self.show(result, into);
+        if result.is_ok() {
+            self.log.read(at, into);
+        }
+        self.trace.read((self.past.site, kind), self.process, at, into, result);
+        result
     }
 
     /// Writes the first bytes, lets every thread of the target look for a request, and returns how

@@ -1,11 +1,11 @@
 //! A run up to one of its accesses, to be gone on from there in many ways.
 //!
-//! Runs that differ in one access only are the same up to it. The engine has no state that could be
-//! saved, so it runs from its beginning each time; but what it is told until then need not be found
-//! out again, and the world is put where it was. That the engine asks the same again is checked at
-//! every question.
+//! Runs that differ in one access only are the same up to it. The world is put where it was, and
+//! the engine goes on from the last part that it came to: its beginning, or one that
+//! [`softdock_attach::Progress`] tells of. What it was told from there to the access need not be
+//! found out again; that it asks the same again is checked at every question.
 
-use softdock_attach::{Host, Report, Site, Wait};
+use softdock_attach::{Host, Progress, Report, Site, Wait};
 use softdock_cpython::Bookmark;
 use softdock_process::{
     Address, Candidate, ErrorKind, Identity, MemoryError, MemoryRange, Modules, ProcessMemory,
@@ -22,6 +22,9 @@ pub struct Moment<'s> {
     pub(crate) past: Past<'s>,
     pub(crate) process: Bookmark,
     pub(crate) log: LogEnd,
+    /// Where the engine goes on from; `None` where that is its beginning.
+    pub(crate) progress: Option<Progress>,
+    /// From there on.
     told: Vec<Told>,
     /// What was read, end to end.
     bytes: Vec<u8>,
@@ -59,6 +62,7 @@ enum Told {
 pub struct Until<'r, 'w, 's, C> {
     world: &'r mut World<'w, 's, C>,
     access: u32,
+    progress: Option<Progress>,
     told: Vec<Told>,
     bytes: Vec<u8>,
     reached: Option<(Past<'s>, Bookmark, LogEnd)>,
@@ -67,13 +71,14 @@ pub struct Until<'r, 'w, 's, C> {
 impl<'r, 'w, 's, C: Chooser> Until<'r, 'w, 's, C> {
     /// The world as it begins.
     pub fn new(world: &'r mut World<'w, 's, C>, access: u32) -> Until<'r, 'w, 's, C> {
-        Until { world, access, told: Vec::new(), bytes: Vec::new(), reached: None }
+        let (told, bytes) = (Vec::new(), Vec::new());
+        Until { world, access, progress: None, told, bytes, reached: None }
     }
 
     /// The moment, if it came.
     pub fn moment(self) -> Option<Moment<'s>> {
-        let Until { told, bytes, reached, .. } = self;
-        reached.map(|(past, process, log)| Moment { past, process, log, told, bytes })
+        let Until { progress, told, bytes, reached, .. } = self;
+        reached.map(|(past, process, log)| Moment { past, process, log, progress, told, bytes })
     }
 
     /// An access is about to be made.
@@ -171,6 +176,15 @@ impl<C: Chooser> Host for Until<'_, '_, '_, C> {
         self.world.at(site);
     }
 
+    /// What was told before is not asked any more.
+    fn comes_to(&mut self, progress: impl FnOnce() -> Progress) {
+        if self.reached.is_none() {
+            self.progress = Some(progress());
+            self.told.clear();
+            self.bytes.clear();
+        }
+    }
+
     fn wait(&mut self, polls: u32) -> Wait {
         let wait = self.world.wait(polls);
         self.keep(Told::Waited(wait));
@@ -237,6 +251,28 @@ impl<C: Chooser> ProcessMemory for Retold<'_, '_, '_, C> {
             {
                 into.copy_from_slice(self.bytes(start, len));
                 result
+            }
+            Some(told) => another_question(told),
+        }
+    }
+
+    fn view<'b>(
+        &'b mut self,
+        at: Address,
+        len: usize,
+        scratch: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], MemoryError> {
+        match self.next() {
+            None => self.world.view(at, len, scratch),
+            Some(&Told::Read { at: before, start, len: known, result })
+                if (before, known) == (at, len) =>
+            {
+                let bytes = self.bytes(start, len);
+                if result.is_err() {
+                    scratch.clear();
+                    scratch.extend_from_slice(bytes);
+                }
+                result.map(|()| bytes)
             }
             Some(told) => another_question(told),
         }
@@ -357,7 +393,7 @@ mod tests {
     fn a_run_that_goes_on_from_a_moment_is_the_whole_run() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
         let menu = menu(PartKind::Faults(1), &[]);
-        let mut compared = 0;
+        let (mut compared, mut from_the_middle) = (0, 0);
         for (path, name) in corpus::find(&[root]).expect("scenarios") {
             let entry = corpus::load(&path, &name).expect("a scenario");
             let Some(scenario) = entry.scenario.attach() else { continue };
@@ -375,9 +411,11 @@ mod tests {
                     assert_eq!(gone_on, whole, "{name}, {plan:?} from access {access}");
                     assert_eq!(again, whole, "{name}, {plan:?} from access {access} again");
                     compared += 1;
+                    from_the_middle += u32::from(from.progress.is_some());
                 }
             }
         }
         assert!(compared > 10_000, "{compared} compared");
+        assert!(from_the_middle > 5_000, "{from_the_middle} gone on from the middle");
     }
 }

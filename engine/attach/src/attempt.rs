@@ -5,6 +5,7 @@ use softdock_process::{Address, ErrorKind, Identity, MemoryError};
 
 use crate::layout::Layout;
 use crate::limits::LOOKS_MAX;
+use crate::progress::Part;
 use crate::report::Found;
 use crate::validate::State;
 use crate::words::u64_at;
@@ -41,6 +42,10 @@ pub(crate) struct Attempt<'a, H: Host> {
     pub(crate) slab: Vec<u8>,
     /// The thread state as last read.
     pub(crate) state: Vec<u8>,
+    /// What comes before this part of it was done before.
+    pub(crate) from: Part,
+    /// Whether the search can be gone on from: nothing is to be decided after it, but to attach.
+    pub(crate) search_goes_on: bool,
     concluded: bool,
 }
 
@@ -59,8 +64,21 @@ impl<'a, H: Host> Attempt<'a, H> {
             report: Report::new(),
             slab: Vec::with_capacity(BUFFER),
             state: Vec::with_capacity(BUFFER),
+            from: Part::Recheck,
+            search_goes_on: false,
             concluded: false,
         }
+    }
+
+    /// An attempt that was made before, as far as these tell.
+    pub(crate) fn again(
+        host: &'a mut H,
+        config: &'a Config,
+        report: Report,
+        [slab, state]: [Vec<u8>; 2],
+    ) -> Attempt<'a, H> {
+        let (from, search_goes_on, concluded) = (Part::Recheck, true, false);
+        Attempt { host, config, report, slab, state, from, search_goes_on, concluded }
     }
 
     /// Ends the attempt: one site, one outcome, one report.

@@ -82,7 +82,7 @@ impl<H: Host> Attempt<'_, H> {
             native: cached.native,
             policy_known,
         };
-        self.remember(&target, &parsed);
+        self.remember(&target);
         Ok(target)
     }
 

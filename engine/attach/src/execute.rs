@@ -13,6 +13,7 @@
 use crate::attempt::{Attempt, Step, Stop, Target, is_about_memory};
 use crate::layout::Proof;
 use crate::plan::{EVAL_PLEASE_STOP, RemoteWritePlan};
+use crate::progress::Part;
 use crate::report::{Stage, StageResult};
 use crate::validate::{PENDING_CLAIMED, PENDING_NONE, PENDING_SET, ThreadVerdict};
 use crate::{Flex, Host, Outcome, ParseMode, Reason, Site};
@@ -124,20 +125,29 @@ impl<H: Host> Attempt<'_, H> {
 
     /// The writes, each looked at before the next depends on it.
     pub(crate) fn write(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<()> {
-        self.at(Site::ClaimPending);
-        if let Err(error) = self.host.write(plan.pending_at, &PENDING_CLAIMED.to_le_bytes()) {
-            return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
+        if self.comes_to(Part::Claim, target, plan) {
+            self.at(Site::ClaimPending);
+            if let Err(error) = self.host.write(plan.pending_at, &PENDING_CLAIMED.to_le_bytes()) {
+                return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
+            }
+            self.verify_claimed(target, plan, &[])?;
         }
-        self.verify_claimed(target, plan, &[])?;
-        self.at(Site::WriteScriptPath);
-        if let Err(error) = self.host.write(plan.path_at, &plan.path) {
-            return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
+        if self.comes_to(Part::Path, target, plan) {
+            self.at(Site::WriteScriptPath);
+            if let Err(error) = self.host.write(plan.path_at, &plan.path) {
+                return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
+            }
+            self.at(Site::VerifyScriptPath);
+            self.verify_claimed(target, plan, &plan.path)?;
         }
-        self.at(Site::VerifyScriptPath);
-        self.verify_claimed(target, plan, &plan.path)?;
-        self.at(Site::WritePending);
-        if let Err(error) = self.host.write(plan.pending_at, &PENDING_SET.to_le_bytes()) {
-            return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
+        if self.comes_to(Part::Flag, target, plan) {
+            self.at(Site::WritePending);
+            if let Err(error) = self.host.write(plan.pending_at, &PENDING_SET.to_le_bytes()) {
+                return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
+            }
+        }
+        if !self.comes_to(Part::Breaker, target, plan) {
+            return Ok(());
         }
         match self.set_breaker_bit(target, plan) {
             Ok(()) => Ok(()),

@@ -8,23 +8,37 @@
 
 use softdock_process::{Address, MemoryRange};
 
-use crate::attempt::{Attempt, Step, is_about_memory};
+use crate::attempt::{Attempt, Step, Target, is_about_memory};
 use crate::layout::Layout;
 use crate::limits::{HEURISTIC_BYTES_MAX, HEURISTIC_CANDIDATES_MAX, HEURISTIC_CHUNK};
 use crate::words::u64_at;
 use crate::{Host, Outcome, Reason, Site, ThreadChoice};
 
+/// What a scan came to, so far.
+#[derive(Clone, Copy)]
+pub(crate) struct Scanned<'c> {
+    /// Candidates that were not validated yet.
+    pub(crate) rest: &'c [Address],
+    /// The one that holds.
+    pub(crate) found: Option<Address>,
+}
+
 impl<H: Host> Attempt<'_, H> {
     /// Scans for the thread state that the settings ask for.
-    pub(crate) fn scan_for_thread(
-        &mut self,
-        interpreter: Address,
-        layout: &Layout,
-    ) -> Step<Address> {
+    pub(crate) fn scan_for_thread(&mut self, known: &Target) -> Step<Address> {
         self.at(Site::Heuristic);
-        let candidates = self.scan(interpreter, layout)?;
-        let mut found = None;
-        for candidate in candidates {
+        let rest = self.scan(known.interpreter.at, &known.layout)?;
+        self.choose_among(known, Scanned { rest: &rest, found: None })
+    }
+
+    /// The one candidate that is the thread state asked for.
+    pub(crate) fn choose_among(&mut self, known: &Target, scanned: Scanned<'_>) -> Step<Address> {
+        let (interpreter, layout) = (known.interpreter.at, &known.layout);
+        let Scanned { mut rest, mut found } = scanned;
+        while let [candidate, after @ ..] = rest {
+            self.comes_to_candidate(known, Scanned { rest, found });
+            let candidate = *candidate;
+            rest = after;
             match self.validate_thread(candidate, interpreter, None, layout) {
                 Ok(()) if self.is_chosen(layout)? => {
                     if found.replace(candidate).is_some() {
@@ -59,14 +73,15 @@ impl<H: Host> Attempt<'_, H> {
 
     /// Where thread states of the interpreter may be.
     fn scan(&mut self, interpreter: Address, layout: &Layout) -> Step<Vec<Address>> {
-        let mut candidates = Vec::new();
+        let (mut candidates, mut scratch) = (Vec::new(), Vec::new());
         let mut budget = HEURISTIC_BYTES_MAX;
         for nth in 0.. {
             let range = self.host.writable(nth);
             let Some(range) = self.asked(range)?.filter(|_| budget > 0) else { break };
             let bounded = MemoryRange { len: range.len.min(budget), ..range };
             budget = budget.saturating_sub(bounded.len);
-            self.scan_range(bounded, interpreter, layout, &mut candidates)?;
+            let sought = Sought { interpreter, interp: layout.thread.interp };
+            self.scan_range(bounded, sought, &mut scratch, &mut candidates)?;
         }
         Ok(candidates)
     }
@@ -74,19 +89,17 @@ impl<H: Host> Attempt<'_, H> {
     fn scan_range(
         &mut self,
         range: MemoryRange,
-        interpreter: Address,
-        layout: &Layout,
+        sought: Sought,
+        scratch: &mut Vec<u8>,
         candidates: &mut Vec<Address>,
     ) -> Step<()> {
-        let mut chunk = vec![0; HEURISTIC_CHUNK];
         let step = u64::try_from(HEURISTIC_CHUNK).unwrap_or(1);
         let mut offset = 0;
         while offset < range.len && candidates.len() < HEURISTIC_CANDIDATES_MAX {
             let Some(at) = range.start.checked_add(offset) else { break };
             let len = usize::try_from(range.len.saturating_sub(offset)).unwrap_or(HEURISTIC_CHUNK);
-            let Some(bytes) = chunk.get_mut(..len.min(HEURISTIC_CHUNK)) else { break };
-            match self.host.read(at, bytes) {
-                Ok(()) => collect(bytes, at, interpreter, layout, candidates),
+            match self.host.view(at, len.min(HEURISTIC_CHUNK), scratch) {
+                Ok(bytes) => sought.collect(bytes, at, candidates),
                 Err(error) if is_about_memory(error.kind) => {}
                 Err(error) => return self.fail(Reason::Memory(error.kind)),
             }
@@ -96,22 +109,44 @@ impl<H: Host> Attempt<'_, H> {
     }
 }
 
-/// The thread states that words of these bytes would make, pointing at the interpreter.
-fn collect(
-    bytes: &[u8],
-    at: Address,
+/// What a thread state is known by: the word at this offset points at the interpreter.
+#[derive(Clone, Copy)]
+struct Sought {
     interpreter: Address,
-    layout: &Layout,
-    candidates: &mut Vec<Address>,
-) {
-    for (word, offset) in bytes.chunks_exact(8).zip((0_u64..).step_by(8)) {
-        if u64_at(word, 0) != Some(interpreter.get()) {
-            continue;
+    interp: u64,
+}
+
+/// Bytes that are looked at together, with one branch for all of them.
+const BLOCK: usize = 4096;
+
+impl Sought {
+    /// The thread states that words of these bytes would make.
+    fn collect(self, bytes: &[u8], at: Address, candidates: &mut Vec<Address>) {
+        let blocks = bytes.chunks(BLOCK).zip((0_u64..).step_by(BLOCK));
+        for (block, offset) in blocks.filter(|(block, _)| self.may_be_in(block)) {
+            self.collect_from(block, at.checked_add(offset), candidates);
         }
-        let word_at = at.checked_add(offset);
-        let thread = word_at.and_then(|at| at.get().checked_sub(layout.thread.interp));
-        if let Some(thread) = thread.filter(|_| candidates.len() < HEURISTIC_CANDIDATES_MAX) {
-            candidates.push(Address::new(thread));
+    }
+
+    /// Whether the lower half of the pointer is among these halves of words. Without a way out in
+    /// between, so that the compiler can look at several of them at once.
+    fn may_be_in(self, bytes: &[u8]) -> bool {
+        let [a, b, c, d, ..] = self.interpreter.get().to_le_bytes();
+        let (halves, _) = bytes.as_chunks::<4>();
+        let is_it = |half: &[u8; 4]| u32::from_le_bytes(*half) == u32::from_le_bytes([a, b, c, d]);
+        halves.iter().fold(false, |found, half| found | is_it(half))
+    }
+
+    fn collect_from(self, bytes: &[u8], at: Option<Address>, candidates: &mut Vec<Address>) {
+        for (word, offset) in bytes.chunks_exact(8).zip((0_u64..).step_by(8)) {
+            if u64_at(word, 0) != Some(self.interpreter.get()) {
+                continue;
+            }
+            let word_at = at.and_then(|at| at.checked_add(offset));
+            let thread = word_at.and_then(|at| at.get().checked_sub(self.interp));
+            if let Some(thread) = thread.filter(|_| candidates.len() < HEURISTIC_CANDIDATES_MAX) {
+                candidates.push(Address::new(thread));
+            }
         }
     }
 }

@@ -3,12 +3,16 @@
 
 use softdock_process::{ErrorKind, Modules, ProcessMemory, Threads};
 
-use crate::{Report, Site};
+use crate::{Progress, Report, Site};
 
 /// A target process and the attempt's surroundings.
 pub trait Host: ProcessMemory + Modules + Threads {
     /// Hears which step the next accesses belong to, so that a fault can be addressed by site.
     fn at(&mut self, site: Site);
+
+    /// Hears that the attempt comes to one of its later parts, which [`crate::go_on`] can go on
+    /// from. `progress` is what it knows by now; nobody needs to ask for it.
+    fn comes_to(&mut self, _progress: impl FnOnce() -> Progress) {}
 
     /// Gives the target time before the pending flag is looked at for the `polls`-th time, from 0.
     fn wait(&mut self, polls: u32) -> Wait;

@@ -19,6 +19,7 @@
 //! | `execute` | writing them, each looked at before the next |
 //! | `verify` | what the target looks like afterwards, and undoing |
 //! | `confirm` | whether the target took the script |
+//! | `progress` | going on from the middle, for whoever tries many endings |
 //!
 //! Every attempt ends in exactly one [`Report`], with exactly one [`Outcome`] at exactly one
 //! [`Site`].
@@ -59,6 +60,7 @@ mod layout;
 pub mod limits;
 mod locate;
 mod plan;
+mod progress;
 mod reason;
 mod report;
 mod resolve;
@@ -80,6 +82,7 @@ pub use layout::{
     Slab, ThreadFields, parse,
 };
 pub use plan::{EVAL_PLEASE_STOP, RemoteWritePlan, eval_breaker_mask};
+pub use progress::{Progress, go_on};
 pub use reason::Reason;
 pub use report::{Found, Left, Outcome, Report, Stage, StageResult, Summary, Undo};
 pub use site::Site;
@@ -89,6 +92,7 @@ pub use validate::ThreadVerdict;
 pub use version::{Version, recognise};
 
 use attempt::{Attempt, Step, Target};
+use progress::Part;
 
 /// What is asked of the target.
 #[derive(Clone, Copy, Debug)]
@@ -114,20 +118,28 @@ impl<H: Host> Attempt<'_, H> {
     fn attach(&mut self, request: Request<'_>) -> Step<Outcome> {
         self.pass_gate(request.script)?;
         self.identify()?;
+        self.search_goes_on = true;
         let target = self.find(request.cached)?;
-        let plan = self.plan(&target, request.script)?;
-        let ending = self.carry_out(&target, &plan);
+        self.attach_to(&target, request.script)
+    }
+
+    fn attach_to(&mut self, target: &Target, script: &[u8]) -> Step<Outcome> {
+        let plan = self.plan(target, script)?;
+        let ending = self.carry_out(target, &plan);
         self.report.plan = Some(plan);
         ending
     }
 
     fn carry_out(&mut self, target: &Target, plan: &RemoteWritePlan) -> Step<Outcome> {
-        if self.is_dry_run(target)? {
-            return Ok(Outcome::Planned);
+        if self.comes_to(Part::Recheck, target, plan) {
+            if self.is_dry_run(target)? {
+                return Ok(Outcome::Planned);
+            }
+            self.freeze()?;
+            self.recheck(target, plan)?;
         }
-        self.freeze()?;
-        self.recheck(target, plan)?;
         self.write(target, plan)?;
+        self.comes_to(Part::Verify, target, plan);
         let outcome = self.verify(target, plan)?;
         self.host.thaw();
         self.confirm(target, plan, outcome)

@@ -9,7 +9,7 @@
 use softdock_process::{Address, FoundBy};
 
 use crate::attempt::{Attempt, Step, Stop, Target, is_about_memory};
-use crate::layout::{self, Layout, ParseMode, Parsed, Proof, Slab};
+use crate::layout::{self, Layout, Parsed, Proof, Slab};
 use crate::limits::{
     CANDIDATES_MAX, HEADER_DUMP_BYTES, TABLE_BYTES_KNOWN_MAX, TABLE_BYTES_SEARCHED_MAX,
 };
@@ -20,27 +20,38 @@ use crate::words::u64_at;
 use crate::{Host, LayoutFault, Outcome, Reason, Report, Site};
 
 /// A candidate, without the backend's borrow.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Place {
+    rank: usize,
     at: Address,
     extent: u64,
     found_by: FoundBy,
     named: Option<(u8, u8)>,
 }
 
+/// A candidate whose table was looked through at length, and what came of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Looked {
+    place: Place,
+    version: Version,
+    parsed: Result<Parsed, (LayoutFault, Parsed)>,
+}
+
 impl<H: Host> Attempt<'_, H> {
-    /// Tries every candidate; what is told of a failure is the one that came furthest.
-    pub(crate) fn search(&mut self) -> Step<Target> {
+    /// Tries every candidate; what is told of a failure is the one that came furthest. A search
+    /// that is gone on from a candidate that was looked through has not failed at any before it.
+    pub(crate) fn search(&mut self, looked: Option<Looked>) -> Step<Target> {
         let nothing =
             Stop { outcome: Outcome::Refused, site: Site::Locate, reason: Reason::NotPython };
-        let mut best = (nothing, None);
+        let (mut best, mut looked) = ((nothing, None), looked);
         for exported in [false, true] {
             if exported && !self.may_use_exports() {
                 break;
             }
-            if let Some(target) = self.search_among(exported, &mut best)? {
+            if let Some(target) = self.search_among(exported, looked.take(), &mut best)? {
                 return Ok(target);
             }
+            self.search_goes_on = false;
         }
         let (stop, report) = best;
         if let Some(report) = report {
@@ -54,20 +65,29 @@ impl<H: Host> Attempt<'_, H> {
     fn search_among(
         &mut self,
         exported: bool,
+        mut looked: Option<Looked>,
         best: &mut (Stop, Option<Report>),
     ) -> Step<Option<Target>> {
-        for rank in 0..CANDIDATES_MAX {
-            let Some(place) = self.place(rank)? else { break };
-            if (place.found_by == FoundBy::Symbol) != exported {
-                continue;
-            }
-            let stop = match self.examine(place) {
+        let first = looked.as_ref().map_or(0, |looked| looked.place.rank);
+        for rank in first..CANDIDATES_MAX {
+            let examined = match looked.take() {
+                Some(looked) => self.examine_further(looked),
+                None => {
+                    let Some(place) = self.place(rank)? else { break };
+                    if (place.found_by == FoundBy::Symbol) != exported {
+                        continue;
+                    }
+                    self.examine(place)
+                }
+            };
+            let stop = match examined {
                 Ok(target) => return Ok(Some(target)),
                 Err(stop) if is_final(stop) => return Err(stop),
                 Err(stop) => stop,
             };
             let fresh = self.report.before_candidates();
             let failed = core::mem::replace(&mut self.report, fresh);
+            self.search_goes_on = false;
             if best.1.is_none() || stop.site > best.0.site {
                 *best = (stop, Some(failed));
             }
@@ -86,6 +106,7 @@ impl<H: Host> Attempt<'_, H> {
         self.at(Site::Locate);
         let candidate = self.host.candidate(rank).map(|candidate| {
             candidate.map(|candidate| Place {
+                rank,
                 at: candidate.at,
                 extent: candidate.extent,
                 found_by: candidate.found_by,
@@ -98,9 +119,20 @@ impl<H: Host> Attempt<'_, H> {
     fn examine(&mut self, place: Place) -> Step<Target> {
         let version = self.read_slab(place)?;
         let parsed = self.parse_slab(place, version)?;
-        let proof = self.prove_slab(place.at, &parsed)?;
+        self.examine_parsed(place, &parsed)
+    }
+
+    /// What [`Attempt::examine`] does after a look at length.
+    fn examine_further(&mut self, looked: Looked) -> Step<Target> {
+        let place = looked.place;
+        let parsed = self.look_twice(looked)?;
+        self.examine_parsed(place, &parsed)
+    }
+
+    fn examine_parsed(&mut self, place: Place, parsed: &Parsed) -> Step<Target> {
+        let proof = self.prove_slab(place.at, parsed)?;
         self.report.proof = Some(proof);
-        self.resolve(place.at, &parsed)
+        self.resolve(place.at, parsed)
     }
 
     /// Reads the table and judges its header.
@@ -159,17 +191,29 @@ impl<H: Host> Attempt<'_, H> {
     /// deserves a wider look, so that a second plausible place is seen.
     fn parse_slab(&mut self, place: Place, version: Version) -> Step<Parsed> {
         self.at(Site::ParseSlab);
-        let mut parsed = self.parse(version, place.extent);
-        if !matches!(&parsed, Ok(parsed) if parsed.mode == Some(ParseMode::Strict)) {
+        let slab = Slab { bytes: &self.slab, version, extent: place.extent };
+        let mut parsed = layout::parse_strictly(slab, self.config);
+        if parsed.is_err() {
             self.at(Site::ReadSlab);
             self.fetch_slab(place, TABLE_BYTES_SEARCHED_MAX)?;
             self.at(Site::ParseSlab);
             parsed = self.parse(version, place.extent);
-            // A wrong reading could hide the second of two plausible places.
-            if self.reads_otherwise(place)? && self.parse(version, place.extent) != parsed {
-                return self.refuse(Reason::SlabUnstable);
-            }
+            return self.look_twice(Looked { place, version, parsed });
         }
+        self.accept(parsed)
+    }
+
+    /// A wrong reading could hide the second of two plausible places.
+    fn look_twice(&mut self, looked: Looked) -> Step<Parsed> {
+        self.comes_to_looked(&looked);
+        let Looked { place, version, parsed } = looked;
+        if self.reads_otherwise(place)? && self.parse(version, place.extent) != parsed {
+            return self.refuse(Reason::SlabUnstable);
+        }
+        self.accept(parsed)
+    }
+
+    fn accept(&mut self, parsed: Result<Parsed, (LayoutFault, Parsed)>) -> Step<Parsed> {
         match parsed {
             Ok(parsed) => {
                 self.report.parse_mode = parsed.mode;

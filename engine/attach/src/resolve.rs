@@ -8,6 +8,7 @@ use softdock_process::Address;
 
 use crate::attempt::{Attempt, Step, Stop, Target};
 use crate::cache::{CachedThread, TableDigest};
+use crate::heuristic::Scanned;
 use crate::layout::{Layout, Parsed};
 use crate::limits::LOOKS_BEFORE_DROPPING;
 use crate::report::{Found, Stage, StageResult};
@@ -20,7 +21,7 @@ impl<H: Host> Attempt<'_, H> {
     pub(crate) fn find(&mut self, cached: Option<CachedThread>) -> Step<Target> {
         match self.find_cached(cached)? {
             Some(target) => Ok(target),
-            None => self.search(),
+            None => self.search(None),
         }
     }
 
@@ -28,10 +29,12 @@ impl<H: Host> Attempt<'_, H> {
     /// offers more than one; two that hold are as bad as none.
     pub(crate) fn resolve(&mut self, runtime: Address, parsed: &Parsed) -> Step<Target> {
         let [layout] = parsed.layouts.as_slice() else {
+            // What comes of one guess decides nothing alone.
+            self.search_goes_on = false;
             return self.resolve_among(runtime, parsed);
         };
         let target = self.resolve_with(runtime, *layout)?;
-        self.remember(&target, parsed);
+        self.remember(&target);
         Ok(target)
     }
 
@@ -54,7 +57,7 @@ impl<H: Host> Attempt<'_, H> {
             (Some(layout), _) => {
                 // Once more, so that whatever was seen last is of the guess that held.
                 let target = self.resolve_with(runtime, layout)?;
-                self.remember(&target, parsed);
+                self.remember(&target);
                 Ok(target)
             }
             (None, Some(stop)) => Err(stop),
@@ -81,9 +84,25 @@ impl<H: Host> Attempt<'_, H> {
         self.report.interpreter = Some(interpreter.found);
         let policy_known = self.ask_policy(interpreter.found.at, &layout)?;
         self.infer_if_open(&interpreter, &mut layout)?;
-        let thread = self.choose_thread(&interpreter, &layout)?;
-        let native = self.state(&layout).native().unwrap_or(0);
-        Ok(Target { runtime, layout, interpreter: interpreter.found, thread, native, policy_known })
+        let (found, thread) = (interpreter.found, Address::NULL);
+        let known = Target { runtime, layout, interpreter: found, thread, native: 0, policy_known };
+        let thread = self.choose_thread(&interpreter, &known)?;
+        Ok(self.settle_on(thread, &known))
+    }
+
+    /// The target, once its thread is known and was read last.
+    fn settle_on(&self, thread: Address, known: &Target) -> Target {
+        let native = self.state(&known.layout).native().unwrap_or(0);
+        Target { thread, native, ..*known }
+    }
+
+    /// What [`Attempt::resolve`] does after a scan, the rest of which is still to be done.
+    pub(crate) fn resolve_scanned(&mut self, known: &Target, scanned: Scanned<'_>) -> Step<Target> {
+        let thread = self.choose_among(known, scanned);
+        let thread = self.settle(Stage::Heuristic, thread)?;
+        let target = self.settle_on(thread, known);
+        self.remember(&target);
+        Ok(target)
     }
 
     fn infer_if_open(&mut self, interpreter: &Interpreter, layout: &mut Layout) -> Step<()> {
@@ -95,7 +114,8 @@ impl<H: Host> Attempt<'_, H> {
         self.settle(Stage::Infer, inferred)
     }
 
-    fn choose_thread(&mut self, interpreter: &Interpreter, layout: &Layout) -> Step<Address> {
+    fn choose_thread(&mut self, interpreter: &Interpreter, known: &Target) -> Step<Address> {
+        let layout = &known.layout;
         if let Some(forced) = self.config.forced_thread {
             let head = Some(interpreter.threads_head);
             let valid = self.validate_thread(forced, interpreter.found.at, head, layout);
@@ -112,7 +132,7 @@ impl<H: Host> Attempt<'_, H> {
             self.report.set_stage(Stage::Heuristic, StageResult::Off);
             return Err(stopped);
         }
-        let scanned = self.scan_for_thread(interpreter.found.at, layout);
+        let scanned = self.scan_for_thread(known);
         self.settle(Stage::Heuristic, scanned)
     }
 
@@ -128,7 +148,7 @@ impl<H: Host> Attempt<'_, H> {
     }
 
     /// Tells the report what was found, and the caller what is worth remembering.
-    pub(crate) fn remember(&mut self, target: &Target, parsed: &Parsed) {
+    pub(crate) fn remember(&mut self, target: &Target) {
         let id = i64::try_from(target.native).unwrap_or(0);
         self.report.layout = Some(target.layout);
         self.report.reordered = !target.layout.in_order;
@@ -136,7 +156,7 @@ impl<H: Host> Attempt<'_, H> {
         self.report.thread = Some(Found { id, at: target.thread });
         let table = slice(&self.slab, 0, target.layout.table_bytes).unwrap_or_default();
         let (Some(process), Some(mode), Some(proof), Some((_, found_by))) =
-            (self.report.process, parsed.mode, self.report.proof, self.report.runtime)
+            (self.report.process, self.report.parse_mode, self.report.proof, self.report.runtime)
         else {
             return;
         };

@@ -17,6 +17,21 @@ pub trait ProcessMemory {
     /// When not every byte could be read; `done` leading bytes of `into` are then valid.
     fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError>;
 
+    /// The `len` bytes from `at`, read into `scratch` as [`ProcessMemory::read`] does, or lent by
+    /// whoever has them at hand. For long searches, where copying would cost as much as looking.
+    ///
+    /// # Errors
+    /// As [`ProcessMemory::read`].
+    fn view<'b>(
+        &'b mut self,
+        at: Address,
+        len: usize,
+        scratch: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], MemoryError> {
+        scratch.resize(len, 0);
+        self.read(at, scratch).map(|()| scratch.as_slice())
+    }
+
     /// Writes all of `from` at `at`.
     ///
     /// # Errors

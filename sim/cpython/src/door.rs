@@ -15,6 +15,12 @@ impl Process {
         if self.life.gone { Err(ErrorKind::Gone) } else { Ok(()) }
     }
 
+    /// What a read of these bytes would copy, where they lie together and it would not fail.
+    #[must_use]
+    pub fn lend(&self, at: Address, len: usize) -> Option<&[u8]> {
+        self.reachable().ok().and_then(|()| self.memory.lend(at, len))
+    }
+
     fn reachable_at(&self, at: Address, len: usize) -> Result<(), MemoryError> {
         self.reachable().map_err(|kind| MemoryError::untouched(kind, at, len))
     }

@@ -7,7 +7,7 @@ use softdock_process::Address;
 
 use crate::fingerprint::Fingerprint;
 use crate::journal::Journal;
-use crate::region::{Backing, Region, Regions};
+use crate::region::{Backing, Protection, Region, Regions};
 
 /// Bytes in a page.
 pub const PAGE_BYTES: u64 = 4096;
@@ -61,6 +61,19 @@ impl AddressSpace {
             done += len;
         }
         Ok(())
+    }
+
+    /// The bytes themselves, where they lie together, may be read by the attacher, and were ever
+    /// written or settled: for whoever would only look at a copy of them.
+    #[must_use]
+    pub fn lend(&self, at: Address, len: usize) -> Option<&[u8]> {
+        let region = self.regions.get(at.get())?;
+        let skip = at.get() - region.start;
+        let fits = len as u64 <= region.len - skip && region.protection >= Protection::ReadOnly;
+        match region.backing {
+            Backing::Stored(offset) if fits => self.store.get(offset + skip as usize..)?.get(..len),
+            _ => None,
+        }
     }
 
     /// As [`AddressSpace::peek_into`], into a vector.
@@ -191,4 +204,31 @@ pub(crate) fn step(at: Address, done: usize) -> Result<u64, Unmapped> {
 #[inline]
 pub(crate) fn reach(region: &Region, at: u64, wanted: usize) -> usize {
     (region.end() - at).min(wanted as u64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use softdock_process::ProcessMemory;
+
+    use super::*;
+
+    /// A scan that is lent bytes must see what one that copies them would, and fail where it does.
+    #[test]
+    fn what_is_lent_is_what_a_read_copies() {
+        let page = |nth: u64| Address::new(nth * PAGE_BYTES);
+        let mut memory = AddressSpace::new();
+        memory.map(page(1), 3 * PAGE_BYTES, Protection::ReadWrite).unwrap();
+        memory.poke(page(1), &[7; 2 * PAGE_BYTES as usize]).unwrap();
+        memory.poke(page(1), &[1, 2, 3]).unwrap();
+        assert_eq!(memory.lend(page(1), 4), Some([1, 2, 3, 7].as_slice()));
+        let (at, len) = (page(2), PAGE_BYTES as usize);
+        let mut copy = vec![0; len];
+        memory.read(at, &mut copy).unwrap();
+        assert_eq!(memory.lend(at, len), Some(copy.as_slice()));
+        assert_eq!(memory.lend(at, len + 1), None, "the next page was never written");
+        memory.protect(at, PAGE_BYTES, Protection::None).unwrap();
+        assert_eq!(memory.lend(at, 1), None, "nobody may read it");
+        assert_eq!(memory.lend(Address::new(at.get() - 1), 2), None, "its end may not be read");
+        assert_eq!(memory.lend(page(4), 1), None, "nothing is mapped");
+    }
 }

@@ -14,7 +14,9 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<Layout, LayoutFault> {
     head.check()?;
     head.check_extent(slab.extent)?;
     let sizes = head.sizes();
-    let (at, support) = only_window(slab, |support| support.check_canonical(sizes).is_ok())?;
+    let (at, support) = only_window(slab, |support| {
+        support.check_canonical_size().and_then(|()| support.check(sizes)).is_ok()
+    })?;
     if known(slab).is_some_and(|table| table.at.debugger_support == at) {
         // At the known place strict has already refused this table for another word.
         return Err(LayoutFault::OutOfGroup);

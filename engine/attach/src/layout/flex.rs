@@ -7,7 +7,6 @@ use super::relaxed::out_of_known_groups;
 use super::support::{self, SUPPORT_BYTES, Sizes, Support};
 use super::{Head, Layout, LayoutFault, Slab};
 use crate::limits;
-use crate::words::u64_at;
 
 /// The layouts that survive the rules.
 pub(super) fn parse(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
@@ -17,11 +16,12 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
     let sizes = head.sizes();
     let mut layouts: Vec<Layout> = Vec::new();
     for at in places(slab) {
-        let Some(words) = window(slab, at) else { break };
-        if out_of_known_groups(slab, at)? > 0 {
+        let Some(words) = support::words(slab.bytes, at) else { break };
+        let supports = assignments(words, sizes);
+        if supports.is_empty() || out_of_known_groups(slab, at)? > 0 {
             continue;
         }
-        for support in assignments(words, sizes) {
+        for support in supports {
             let Some(layout) = layout(slab, at, support) else { continue };
             let in_order = support == Support::from_words(words);
             let layout = Layout { in_order, ..layout };
@@ -38,14 +38,6 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
         }
     }
     if layouts.is_empty() { Err(LayoutFault::NoWindow) } else { Ok(layouts) }
-}
-
-fn window(slab: Slab<'_>, at: u64) -> Option<[u64; 6]> {
-    let mut words = [0; 6];
-    for (word, nth) in words.iter_mut().zip(0_u64..) {
-        *word = u64_at(slab.bytes, at.checked_add(nth.checked_mul(8)?)?)?;
-    }
-    Some(words)
 }
 
 fn layout(slab: Slab<'_>, at: u64, support: Support) -> Option<Layout> {

@@ -269,11 +269,27 @@ pub struct Parsed {
 /// # Errors
 /// When none accepts the table; each mode's fault comes with it.
 pub fn parse(slab: Slab<'_>, config: &Config) -> Result<Parsed, (LayoutFault, Parsed)> {
+    parse_by(&ParseMode::ALL, slab, config)
+}
+
+/// Tries the first mode only, for whoever would not be content with another.
+pub(crate) fn parse_strictly(
+    slab: Slab<'_>,
+    config: &Config,
+) -> Result<Parsed, (LayoutFault, Parsed)> {
+    parse_by(&[ParseMode::Strict], slab, config)
+}
+
+fn parse_by(
+    modes: &[ParseMode],
+    slab: Slab<'_>,
+    config: &Config,
+) -> Result<Parsed, (LayoutFault, Parsed)> {
     let mut parsed = Parsed { mode: None, layouts: Vec::new(), faults: [None; 4] };
     if !matches!(u64_at(slab.bytes, tables::FREE_THREADED), Some(0 | 1)) {
         return Err((LayoutFault::FreeThreadedWord, parsed));
     }
-    for (mode, slot) in ParseMode::ALL.into_iter().zip(0_usize..) {
+    for (&mode, slot) in modes.iter().zip(0_usize..) {
         match layouts_of(mode, slab, config) {
             Ok(layouts) => return Ok(Parsed { mode: Some(mode), layouts, ..parsed }),
             Err(fault) => {

@@ -12,7 +12,7 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<Layout, LayoutFault> {
     head.check()?;
     let sizes = head.sizes();
     let (at, support) = only_window(slab, |support| {
-        support.check_writes(sizes).and_then(|()| support.check_canonical_size()).is_ok()
+        support.check_canonical_size().and_then(|()| support.check_writes(sizes)).is_ok()
             && support.debugger_pending_call.checked_add(4) == Some(support.debugger_script_path)
     })?;
     if known(slab).is_some_and(|table| table.at.debugger_support != at) {

@@ -5,7 +5,7 @@
 
 use super::LayoutFault;
 use crate::limits;
-use crate::words::u64_at;
+use crate::words::slice;
 
 /// Bytes of the six words.
 pub(super) const SUPPORT_BYTES: u64 = 48;
@@ -37,8 +37,7 @@ pub(super) struct Support {
 impl Support {
     /// The six words at `at`, in CPython's order.
     pub(super) fn read(bytes: &[u8], at: u64) -> Option<Support> {
-        let word = |nth: u64| u64_at(bytes, at.checked_add(nth.checked_mul(8)?)?);
-        Some(Support::from_words([word(0)?, word(1)?, word(2)?, word(3)?, word(4)?, word(5)?]))
+        words(bytes, at).map(Support::from_words)
     }
 
     /// The six words in CPython's order.
@@ -135,6 +134,12 @@ impl Support {
             .checked_add(self.debugger_script_path)?
             .checked_add(self.debugger_script_path_size)
     }
+}
+
+/// Six words at `at`.
+pub(super) fn words(bytes: &[u8], at: u64) -> Option<[u64; 6]> {
+    let (words, _) = slice(bytes, at, SUPPORT_BYTES)?.as_chunks::<8>();
+    <[[u8; 8]; 6]>::try_from(words).ok().map(|words| words.map(u64::from_le_bytes))
 }
 
 /// Whether the policy word can be where `enabled` says.
