@@ -109,12 +109,7 @@ impl Reference {
         let frame = going_on(frames, nth)?;
         let owner = frames.iter().position(|other| other.address == frame.owner)?;
         let start = frames[owner].activation;
-        let bottom = frames.iter().position(|frame| frame.is_bottom_of_evaluation);
-        let bottom = bottom.unwrap_or(frames.len());
-        // What lies between a filter and its method was called by the method.
-        let outer = frames.iter().take(bottom + 1).skip(owner + 1);
-        let methods = outer.filter(|frame| frame.kind == FrameKind::Method);
-        let ancestors = methods.map(|frame| frame.activation).filter(|it| *it != start).collect();
+        let ancestors = methods_below(frames, owner + 1).filter(|it| *it != start).collect();
         let clauses = frames.iter().filter(|frame| frame.cleans_up);
         let clauses = clauses.map(|frame| frame.activation).collect();
         let has_begun = frame.is_calling;
@@ -174,8 +169,12 @@ impl Reference {
         let now = frames.first().and_then(owner).map(|frame| frame.activation);
         let Some(now) = now.filter(|_| self.moved_to != place) else { return };
         self.moved_to = place;
+        if self.is_in(now) {
+            self.goes_on_in(now, None, frames);
+        }
         if now == self.start {
-            (self.has_begun, self.entered, self.is_announced) = (false, None, false);
+            (self.has_begun, self.came) = (false, Reason::Normal);
+            (self.entered, self.is_announced) = (None, false);
         } else if let Some(nth) = self.ancestors.iter().position(|other| *other == now) {
             self.ancestors.drain(..=nth);
             (self.start, self.range, self.has_begun) = (now, None, true);
@@ -187,9 +186,31 @@ impl Reference {
         }
     }
 
+    /// Whether it has gone in there, and has not found a line yet.
+    fn is_in(&self, activation: u64) -> bool {
+        self.mode == Mode::In && self.entered == Some(activation) && self.is_announced
+    }
+
+    /// It goes on in what it has gone into, as if it had been begun there. These frames are there
+    /// now: perhaps that of what was called from there, and perhaps not its own any more.
+    fn goes_on_in(&mut self, activation: u64, called: Option<u64>, frames: &[Frame]) {
+        let own = frames.iter().position(|frame| frame.activation == activation);
+        let known = self.start;
+        let below = methods_below(frames, own.map_or(0, |own| own + 1));
+        let below = below.filter(|it| Some(*it) != called);
+        let between: Vec<u64> = below.take_while(|it| *it != known).collect();
+        self.ancestors.splice(..0, between.into_iter().chain([known]));
+        (self.start, self.range, self.came) = (activation, None, Reason::Call);
+        (self.entered, self.is_announced) = (called, false);
+    }
+
     /// This was executed by its thread, and may have called something.
-    pub(super) fn executed(&mut self, at: &Element, called: Option<u64>) {
+    pub(super) fn executed(&mut self, at: &Element, called: Option<u64>, vm: &Vm) {
         self.moved_to = None;
+        if self.is_in(at.owner) {
+            // Something without a line: the step goes on from there.
+            return self.goes_on_in(at.owner, called, &vm.frames(self.thread));
+        }
         if at.owner == self.start || self.ancestors.contains(&at.owner) {
             self.came = match at.mapped {
                 true => Reason::Normal,
@@ -237,6 +258,16 @@ impl Reference {
         let names = (start, ancestors, clauses, entered, moved_to);
         ((id, thread, mode, range), (has_begun, is_announced, came, depth), names)
     }
+}
+
+/// The methods of these frames from the nth on, up to where an evaluation begins. What lies between
+/// a filter and its method was called by the method.
+fn methods_below(frames: &[Frame], nth: usize) -> impl Iterator<Item = u64> + '_ {
+    let bottom = frames.iter().position(|frame| frame.is_bottom_of_evaluation);
+    let bottom = bottom.unwrap_or(frames.len());
+    let outer = frames.iter().take(bottom + 1).skip(nth);
+    let methods = outer.filter(|frame| frame.kind == FrameKind::Method);
+    methods.map(|frame| frame.activation)
 }
 
 /// A frame whose handler runs goes on in the newest one.

@@ -465,7 +465,7 @@ impl World {
             if reference.ends_at(&element) {
                 self.broken.push(Violation::TooLate(reference.id));
             }
-            reference.executed(&element, step.entered);
+            reference.executed(&element, step.entered, &self.process.vm);
         }
         if step.entered.is_some() {
             self.load(thread);

@@ -94,6 +94,7 @@ impl<E: ExecutionControl> Debugger<E> {
                 continue;
             }
             (stepper.begins, stepper.is_moved) = (Some(frame.ip), is_moved);
+            stepper.came = Reason::Normal;
             let armed = self.arm(target, stepper, nth, &frame);
             let stuck = Event::Step { id, thread, at: frame.ip, reason: Reason::Stuck };
             events.extend(armed.err().map(|_| stuck));

@@ -46,6 +46,8 @@
 //!   that handler: whoever debugs sees one method.
 //! * A step into a method that does not tell that it is entered ends in the first one that is
 //!   called from there and does.
+//! * A step into a method whose first instructions have no line goes on there as a step into: what
+//!   they call may end it.
 //! * A step over a tail call has left its frame, which the method that is called uses again.
 //! * A call of a frame that is not the newest is half done. A step from there goes to the address
 //!   it returns to, which has not been executed yet.
