@@ -183,9 +183,7 @@ impl World {
             self.judge_step(thread, &event);
             self.note([Told::Event(event)]);
         }
-        if self.process.is_moved(thread) {
-            self.move_references(thread);
-        }
+        self.move_references(thread);
         self.ledger.interrupted(&self.process.vm, thread);
         let target = &mut self.process;
         self.debugger.evaluation_begins(target, ThreadId(thread));

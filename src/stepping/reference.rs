@@ -161,28 +161,41 @@ impl Reference {
         }
     }
 
-    /// Whoever debugs has moved the thread, which has these frames now. That counts once, also
-    /// where it is told twice, since the thread was made to evaluate something in between.
-    pub(super) fn moved(&mut self, frames: &[Frame]) {
-        let owner = |frame: &Frame| frames.iter().find(|other| other.address == frame.owner);
-        let place = frames.first().map(|leaf| (leaf.activation, leaf.ip));
-        let now = frames.first().and_then(owner).map(|frame| frame.activation);
-        let Some(now) = now.filter(|_| self.moved_to != place) else { return };
+    /// Whoever debugs has moved the thread, which had the first frames and has the others now. That
+    /// counts once, also where it is told twice, since the thread was made to evaluate something in
+    /// between.
+    pub(super) fn moved(&mut self, before: &[Frame], after: &[Frame]) {
+        let place = after.first().map(|leaf| (leaf.activation, leaf.ip));
+        let (Some(was), Some(now)) = (runs(before), runs(after)) else { return };
+        if self.moved_to == place {
+            return;
+        }
         self.moved_to = place;
-        if self.is_in(now) {
-            self.goes_on_in(now, None, frames);
+        if self.is_in(was) {
+            self.goes_on_in(was, None, before);
+        } else if before.iter().all(|frame| frame.activation != self.start) {
+            self.has_come_back_to(was);
         }
         if now == self.start {
             (self.has_begun, self.came) = (false, Reason::Normal);
             (self.entered, self.is_announced) = (None, false);
-        } else if let Some(nth) = self.ancestors.iter().position(|other| *other == now) {
-            self.ancestors.drain(..=nth);
-            (self.start, self.range, self.has_begun) = (now, None, true);
-            self.came = Reason::Return;
-            (self.entered, self.is_announced) = (None, false);
-            if self.mode == Mode::Out {
-                self.mode = Mode::Over;
-            }
+        } else {
+            self.has_come_back_to(now);
+        }
+    }
+
+    /// The frame that it was begun in has ended, or was thrown away: it goes on in this one, if that
+    /// has called it.
+    fn has_come_back_to(&mut self, activation: u64) {
+        let Some(nth) = self.ancestors.iter().position(|other| *other == activation) else {
+            return;
+        };
+        self.ancestors.drain(..=nth);
+        (self.start, self.range, self.has_begun) = (activation, None, true);
+        self.came = Reason::Return;
+        (self.entered, self.is_announced) = (None, false);
+        if self.mode == Mode::Out {
+            self.mode = Mode::Over;
         }
     }
 
@@ -222,15 +235,11 @@ impl Reference {
         if at.owner == self.start {
             self.has_begun = true;
             (self.entered, self.is_announced) = (called, false);
-        } else if let Some(nth) = self.ancestors.iter().position(|other| *other == at.owner) {
+        } else if self.ancestors.contains(&at.owner) {
             // Something without a line in a caller: the step goes on from there, past calls.
-            self.start = at.owner;
-            self.ancestors.drain(..=nth);
-            self.range = None;
-            (self.entered, self.is_announced) = (called, false);
-            if self.mode == Mode::Out {
-                self.mode = Mode::Over;
-            }
+            let came = self.came;
+            self.has_come_back_to(at.owner);
+            (self.came, self.entered) = (came, called);
         } else if at.opcode == DEBUG_METHOD_ENTER && self.entered.is_some() && !self.is_announced {
             // What was called first may not tell, and calls something that does.
             (self.entered, self.is_announced) = (Some(at.owner), true);
@@ -268,6 +277,12 @@ fn methods_below(frames: &[Frame], nth: usize) -> impl Iterator<Item = u64> + '_
     let outer = frames.iter().take(bottom + 1).skip(nth);
     let methods = outer.filter(|frame| frame.kind == FrameKind::Method);
     methods.map(|frame| frame.activation)
+}
+
+/// The activation whose variables the newest of these frames uses.
+fn runs(frames: &[Frame]) -> Option<u64> {
+    let owner = frames.first()?.owner;
+    frames.iter().find(|frame| frame.address == owner).map(|frame| frame.activation)
 }
 
 /// A frame whose handler runs goes on in the newest one.

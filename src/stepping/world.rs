@@ -407,23 +407,26 @@ impl World {
 
     fn resume(&mut self, thread: u64) {
         let events = self.debugger.resume(&mut self.process, ThreadId(thread));
+        self.move_references(thread);
         let Some(context) = self.process.vm.context(thread) else { return };
         let did = self.process.vm.resume(thread, context);
         if did == Did::Moved {
             let nth = self.arrival(thread);
             nth.map(|nth| self.arrivals.remove(nth));
-            self.move_references(thread);
         }
         self.did(thread, did);
         self.tell(thread, &events);
     }
 
-    /// Lets the steps of a thread that was moved follow it.
+    /// Lets the steps of a thread follow it, if it was moved.
     pub(super) fn move_references(&mut self, thread: u64) {
-        let frames = self.process.frames_to_be(thread);
+        if self.references.is_empty() || !self.process.is_moved(thread) {
+            return;
+        }
+        let (before, after) = (self.process.vm.frames(thread), self.process.frames_to_be(thread));
         let depth = self.process.vm.evaluations(thread);
         let mine = |known: &&mut Reference| known.thread == thread && known.depth == depth;
-        self.references.iter_mut().filter(mine).for_each(|known| known.moved(&frames));
+        self.references.iter_mut().filter(mine).for_each(|known| known.moved(&before, &after));
     }
 
     /// The arrival of a thread in what it runs now.

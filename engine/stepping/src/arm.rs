@@ -9,7 +9,7 @@ use crate::debuggee::{Debuggee, Frame, ThreadId};
 use crate::debugger::Debugger;
 use crate::event::{Event, Reason, StepperId};
 use crate::patch::{Owner, Row};
-use crate::stepper::{Mode, Stepper};
+use crate::stepper::{Leaving, Mode, Stepper};
 
 impl<E: ExecutionControl> Debugger<E> {
     /// Who wants to stop this thread here, each once.
@@ -76,7 +76,8 @@ impl<E: ExecutionControl> Debugger<E> {
         let concerns = |stepper: &Stepper| {
             // A thread that was moved back is where it was, but its step began elsewhere.
             let is_elsewhere = is_moved || stepper.is_moved;
-            let stays = stepper.home == frame.owner && stepper.mode != Mode::Out;
+            let is_home = stepper.home == frame.owner && stepper.leaving != Leaving::Left;
+            let stays = is_home && stepper.mode != Mode::Out;
             // One that has come back already, before the thread evaluated something, waits here.
             let is_known = stepper.begins == Some(frame.ip) || stepper.is_back_at(frame.ip);
             is_elsewhere && (stepper.home < frame.owner || stays && !is_known)

@@ -12,7 +12,7 @@ use crate::control::ExecutionControl;
 use crate::debuggee::{Bypass, Debuggee, MethodId, ThreadId};
 use crate::event::{BreakpointId, Reason, StepperId};
 use crate::patch::{Owner, PatchTable, Site};
-use crate::stepper::{Mode, Range, Stepper};
+use crate::stepper::{Leaving, Mode, Range, Stepper};
 
 /// An evaluation under way, and what was interrupted by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -119,7 +119,7 @@ impl<E: ExecutionControl> Debugger<E> {
             range,
             home: frame.owner,
             is_entering: false,
-            is_leaving: false,
+            leaving: Leaving::No,
             is_moved: is_moved(target, thread),
             begins: (!frame.is_calling).then_some(frame.ip),
             awaited: Vec::new(),

@@ -19,9 +19,11 @@ impl<E: ExecutionControl> Debugger<E> {
         let Some(frame) = target.frame(thread, 0) else { return Vec::new() };
         let at = context.ip;
         // Who comes to another place has left the one that a step began at, be it moved there.
-        let left =
-            |it: &&mut Stepper| it.thread == thread && it.frozen == 0 && it.begins != Some(at);
-        self.steppers.iter_mut().filter(left).for_each(|stepper| stepper.is_moved = false);
+        let awake = |it: &&mut Stepper| it.thread == thread && it.frozen == 0;
+        for stepper in self.steppers.iter_mut().filter(awake) {
+            stepper.is_moved &= stepper.begins == Some(at);
+            stepper.leaves(|tail_call| tail_call != at);
+        }
         let mut events = Vec::new();
         if self.is_own(target, at) {
             events.push(Event::Break { thread, at });
@@ -47,9 +49,12 @@ impl<E: ExecutionControl> Debugger<E> {
         let at = target.context(thread).map(|context| context.ip).filter(|_| stays);
         let bypass = at.and_then(|at| Some(Bypass { at, opcode: self.instead(target, at)? }));
         target.set_bypass(thread, bypass);
-        if bypass.is_some() {
-            let awake = |stepper: &&mut Stepper| stepper.thread == thread && stepper.frozen == 0;
-            self.steppers.iter_mut().filter(awake).for_each(|stepper| stepper.begins = None);
+        if let Some(bypass) = bypass {
+            let awake = |it: &&mut Stepper| it.thread == thread && it.frozen == 0;
+            for stepper in self.steppers.iter_mut().filter(awake) {
+                stepper.begins = None;
+                stepper.leaves(|tail_call| tail_call == bypass.at);
+            }
         }
         events
     }

@@ -27,6 +27,16 @@ pub struct Range {
     pub end: Address,
 }
 
+/// What a tail call makes of a frame: another one at the same address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Leaving {
+    No,
+    /// The tail call here comes next.
+    At(Address),
+    /// It was made: what has the address of the frame is not the frame.
+    Left,
+}
+
 /// A step under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Stepper {
@@ -38,8 +48,8 @@ pub(crate) struct Stepper {
     pub(crate) home: Address,
     /// Whether the next method that is entered ends it.
     pub(crate) is_entering: bool,
-    /// Whether its frame ends with the next instruction, and is used again by what that calls.
-    pub(crate) is_leaving: bool,
+    /// Whether its frame ends with a tail call.
+    pub(crate) leaving: Leaving,
     /// Where it began: the instruction there has not been executed, and its breakpoint, which the
     /// thread may have to pass first, is not the end of the step.
     pub(crate) begins: Option<Address>,
@@ -68,6 +78,13 @@ impl Stepper {
             Some((_, reason)) => *reason,
             None if frame.owner == self.home => self.came,
             None => Reason::Return,
+        }
+    }
+
+    /// Its thread executes a tail call, where its own is one of these.
+    pub(crate) fn leaves(&mut self, is_one: impl Fn(Address) -> bool) {
+        if matches!(self.leaving, Leaving::At(at) if is_one(at)) {
+            self.leaving = Leaving::Left;
         }
     }
 
@@ -108,7 +125,8 @@ impl Stepper {
         let is_clause = frame.kind == FrameKind::Clause;
         let handlers = handlers.iter().copied().filter(|(_, at)| is_clause && self.concerns(*at));
         let handlers: Vec<_> = handlers.collect();
-        self.is_leaving = instruction.walk == Walk::TailCall && !frame.is_calling;
+        let is_tail_call = instruction.walk == Walk::TailCall && !frame.is_calling;
+        self.leaving = if is_tail_call { Leaving::At(frame.ip) } else { Leaving::No };
         let awaited = handlers.iter().map(|(at, _)| (*at, Reason::Handler));
         if self.mode == Mode::Out {
             self.awaited.extend(awaited);
@@ -133,7 +151,7 @@ impl Stepper {
     /// and who wants out of a frame does not care for what it handles itself.
     pub(crate) fn concerns(&self, frame: Address) -> bool {
         match self.mode {
-            _ if self.is_leaving => frame > self.home,
+            _ if self.leaving != Leaving::No => frame > self.home,
             Mode::Out => frame > self.home,
             Mode::In | Mode::Over => frame >= self.home,
         }
