@@ -19,8 +19,8 @@ pub(super) struct Element {
     pub(super) opcode: u32,
     /// Whether it belongs to a line.
     pub(super) mapped: bool,
-    /// The activation itself, where that is a `finally` which an exception runs: no step that was
-    /// begun before stops there.
+    /// The `finally` that it is part of, where an exception runs that: no step that was begun before
+    /// stops there.
     pub(super) cleans_up: Option<u64>,
     /// Why the thread has come there, where an exception led to it.
     begins: Option<Reason>,
@@ -30,17 +30,16 @@ impl Element {
     /// What was executed.
     pub(super) fn executed(program: &Program, step: &Step) -> Element {
         let Step { owner, method, slot, .. } = *step;
-        let cleans_up = step.cleans_up.then_some(step.activation);
-        Element::new(program, owner, (method, slot), cleans_up, begins(step.kind, step.is_first))
+        let begins = begins(step.kind, step.is_first);
+        Element::new(program, owner, (method, slot), step.cleans_up, begins)
     }
 
     /// What the newest of these frames would execute at this address.
     pub(super) fn next(program: &Program, frames: &[Frame], at: Address) -> Option<Element> {
         let leaf = frames.first()?;
         let owner = frames.iter().find(|frame| frame.address == leaf.owner)?.activation;
-        let cleans_up = leaf.cleans_up.then_some(leaf.activation);
         let begins = begins(leaf.kind, !leaf.has_begun);
-        Some(Element::new(program, owner, program.place(at)?, cleans_up, begins))
+        Some(Element::new(program, owner, program.place(at)?, leaf.cleans_up, begins))
     }
 
     fn new(
@@ -110,8 +109,7 @@ impl Reference {
         let owner = frames.iter().position(|other| other.address == frame.owner)?;
         let start = frames[owner].activation;
         let ancestors = methods_below(frames, owner + 1).filter(|it| *it != start).collect();
-        let clauses = frames.iter().filter(|frame| frame.cleans_up);
-        let clauses = clauses.map(|frame| frame.activation).collect();
+        let clauses = frames.iter().filter_map(|frame| frame.cleans_up).collect();
         let has_begun = frame.is_calling;
         Some(Reference {
             id,

@@ -142,7 +142,7 @@ impl Vm {
             left: false,
             kind: leaf.kind,
             is_first: !leaf.begun,
-            cleans_up: thread.cleans_up(thread.frames.len() - 1),
+            cleans_up: thread.cleaning_up(thread.frames.len() - 1),
             depth: thread.frames.len(),
         };
         if let Some(leaf) = thread.frames.last_mut() {

@@ -54,8 +54,9 @@ pub struct Frame {
     pub is_calling: bool,
     /// Whether it has executed something.
     pub has_begun: bool,
-    /// Whether it is a `finally` handler that an exception runs.
-    pub cleans_up: bool,
+    /// The activation of the `finally` handler that it is, or is called by in the same method, where
+    /// an exception runs that.
+    pub cleans_up: Option<u64>,
     /// Whether an evaluation started with it.
     pub is_bottom_of_evaluation: bool,
 }
@@ -186,6 +187,13 @@ impl Thread {
         let runs = |dispatch: &Dispatch| dispatch.running == Some(index as u32);
         let is_finally = self.frames.get(index).is_some_and(|it| it.kind == FrameKind::Finally);
         is_finally && self.dispatches.iter().any(runs)
+    }
+
+    /// The activation of the innermost such handler that the frame with this index is part of.
+    pub(crate) fn cleaning_up(&self, index: usize) -> Option<u64> {
+        let owner = self.frames.get(index)?.owner;
+        let clauses = (0..=index).rev().take_while(|nth| self.frames[*nth].owner == owner);
+        clauses.into_iter().find(|nth| self.cleans_up(*nth)).map(|nth| self.frames[nth].ghost.0)
     }
 
     /// Whether the frame with this index has called something that will come back to it: what an

@@ -38,8 +38,8 @@ pub struct Step {
     pub kind: FrameKind,
     /// Whether its activation has executed nothing before.
     pub is_first: bool,
-    /// Whether it was part of a `finally` handler that an exception runs.
-    pub cleans_up: bool,
+    /// The activation of the `finally` handler that it was part of, where an exception runs that.
+    pub cleans_up: Option<u64>,
     /// Frames of the thread before it.
     pub depth: usize,
 }
@@ -404,7 +404,7 @@ impl Vm {
             ip: self.program.address(frame.method as usize, frame.ip),
             is_calling: thread.is_calling(index),
             has_begun: frame.begun,
-            cleans_up: thread.cleans_up(index),
+            cleans_up: thread.cleaning_up(index),
             is_bottom_of_evaluation: thread.is_bottom(index),
         })
     }
