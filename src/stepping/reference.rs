@@ -19,8 +19,8 @@ pub(super) struct Element {
     pub(super) opcode: u32,
     /// Whether it belongs to a line.
     pub(super) mapped: bool,
-    /// The `finally` that it is part of, where an exception runs that: no step that was begun before
-    /// stops there.
+    /// The `finally` that it is part of, where an exception runs that: no step that was begun
+    /// before stops there.
     pub(super) cleans_up: Option<u64>,
     /// Why the thread has come there, where an exception led to it.
     begins: Option<Reason>,
@@ -182,8 +182,8 @@ impl Reference {
         }
     }
 
-    /// The frame that it was begun in has ended, or was thrown away: it goes on in this one, if that
-    /// has called it.
+    /// The frame that it was begun in has ended, or was thrown away: it goes on in this one, if
+    /// that has called it.
     fn has_come_back_to(&mut self, activation: u64) {
         let Some(nth) = self.ancestors.iter().position(|other| *other == activation) else {
             return;

@@ -54,8 +54,8 @@ pub struct Frame {
     pub is_calling: bool,
     /// Whether it has executed something.
     pub has_begun: bool,
-    /// The activation of the `finally` handler that it is, or is called by in the same method, where
-    /// an exception runs that.
+    /// The activation of the `finally` handler that it is, or is called by in the same method,
+    /// where an exception runs that.
     pub cleans_up: Option<u64>,
     /// Whether an evaluation started with it.
     pub is_bottom_of_evaluation: bool,
