@@ -7,7 +7,7 @@
 //! long before any fault makes it matter.
 
 use std::fmt;
-use std::slice::SliceIndex;
+use std::ops::Range;
 
 use softdock_cpython::{LiveInterpreter, LiveThread, Process};
 use softdock_process::{Address, Identity};
@@ -165,12 +165,12 @@ impl Log {
         script: &[u8],
         consent: Consent,
     ) -> Option<Vec<Missing>> {
-        let events = self.events.as_slice();
         let home = process.interpreter(thread.interpreter)?;
-        let is_write = |event: &Event| matches!(event, Event::Wrote { .. });
-        let first = events.iter().position(is_write)?;
-        let last = events.iter().rposition(is_write)?;
-        let (before, after) = (self.seen(..first), self.seen(last + 1..));
+        let index = Index::new(&self.events);
+        let (first, last) = index.writes?;
+        let seen = |range| Seen { log: self, index: &index, range };
+        let (before, after) = (&seen(0..first), &seen(last + 1..self.events.len()));
+        let identity = before.process();
         let facts = [
             (Missing::Table, table(before, process)),
             (Missing::Offsets, self.offsets(before)),
@@ -178,9 +178,9 @@ impl Log {
             (Missing::Policy, consent.policy || policy(before, process, home)),
             (Missing::Link, consent.link || link(before, process, home, thread)),
             (Missing::Thread, last_look(before, process, home, thread)),
-            (Missing::Native, before.events.contains(&Event::IsThread(thread.native))),
-            (Missing::Process, before.process().is_some() && before.process() == after.process()),
-            (Missing::Path, self.path_in_place(thread, script)),
+            (Missing::Native, knows(before, thread.native)),
+            (Missing::Process, identity.is_some() && identity == after.process()),
+            (Missing::Path, path_in_place(seen(first..last + 1), thread, script)),
             (Missing::Request, request(after, thread, script)),
         ];
         Some(facts.into_iter().filter(|(_, seen)| !seen).map(|(fact, _)| fact).collect())
@@ -188,60 +188,115 @@ impl Log {
 }
 
 impl Log {
-    fn seen(&self, range: impl SliceIndex<[Event], Output = [Event]>) -> Seen<'_> {
-        Seen { events: &self.events[range], bytes: &self.bytes }
+    /// What these bytes looked like to one event, where it is a read of all of them.
+    fn part(&self, nth: usize, at: Address, len: usize) -> Option<&[u8]> {
+        let Some(&Event::Read { at: from, start, len: read }) = self.events.get(nth) else {
+            return None;
+        };
+        let skip = usize::try_from(at.checked_sub(from)?).ok()?;
+        self.bytes.get(start..start + read)?.get(skip..skip.checked_add(len)?)
     }
 
     /// Whoever writes must have read where to.
-    fn offsets(&self, seen: Seen<'_>) -> bool {
+    fn offsets(&self, seen: &Seen<'_>) -> bool {
         let told = |(at, value): &(Address, u64)| seen.word(Some(*at)) == Some(*value);
         self.words.len() == WHERE_TO_WRITE.len() && self.words.iter().all(told)
     }
+}
 
-    /// Between writing the path and setting the flag it was read back.
-    fn path_in_place(&self, thread: &LiveThread, script: &[u8]) -> bool {
-        let wrote = |to: Address| move |event: &Event| *event == Event::Wrote { at: to };
-        let path = self.events.iter().position(wrote(thread.path.at));
-        let flag = self.events.iter().rposition(wrote(thread.pending.at));
-        match (path, flag) {
-            (Some(path), Some(flag)) if path < flag => {
-                holds(self.seen(path + 1..flag), thread, script)
+/// Where the reads of a log begin, so that nobody has to go through all of them for each fact.
+///
+/// Memory is cut into stretches of [`LOGGED_MAX`] bytes, which a read covers no more than two of,
+/// and stretches are taken together in [`GROUPS`] groups.
+struct Index {
+    /// The newest read that begins in each group.
+    newest: [u32; GROUPS],
+    /// For each event that is a read, the one before it that begins in the same group.
+    older: Vec<u32>,
+    /// The first write and the last.
+    writes: Option<(usize, usize)>,
+}
+
+/// No event. A number rather than an `Option`, which takes several times as long to replace.
+const NONE: u32 = u32::MAX;
+
+/// Enough to tell the table, the interpreters and most threads apart.
+const GROUPS: usize = 64;
+
+/// The stretch that this byte is in.
+const fn stretch(at: Address) -> u64 {
+    at.get() / LOGGED_MAX as u64
+}
+
+/// The group of a stretch.
+const fn group(stretch: u64) -> usize {
+    stretch as usize % GROUPS
+}
+
+impl Index {
+    fn new(events: &[Event]) -> Index {
+        let (mut newest, mut writes) = ([NONE; GROUPS], None);
+        let older = events.iter().enumerate().map(|(nth, event)| match event {
+            Event::Read { at, .. } => {
+                std::mem::replace(&mut newest[group(stretch(*at))], nth as u32)
             }
-            _ => false,
-        }
+            Event::Wrote { .. } => {
+                writes = Some((writes.map_or(nth, |(first, _)| first), nth));
+                NONE
+            }
+            Event::IsThread(_) | Event::Identity(_) => NONE,
+        });
+        let older = older.collect();
+        Index { newest, older, writes }
+    }
+
+    /// The reads that begin in this stretch, or another one of its group, newest first.
+    fn reads(&self, stretch: u64) -> impl Iterator<Item = usize> {
+        let known = |nth: u32| (nth != NONE).then_some(nth);
+        let newest = known(self.newest[group(stretch)]);
+        let reads = std::iter::successors(newest, move |nth| known(self.older[*nth as usize]));
+        reads.map(|nth| nth as usize)
     }
 }
 
 /// A part of the log.
-#[derive(Clone, Copy)]
 struct Seen<'l> {
-    events: &'l [Event],
-    bytes: &'l [u8],
+    log: &'l Log,
+    index: &'l Index,
+    range: Range<usize>,
 }
 
 impl<'l> Seen<'l> {
-    /// What these bytes looked like when they were last read.
-    fn bytes(self, at: Address, len: usize) -> Option<&'l [u8]> {
-        self.events.iter().rev().find_map(|event| match *event {
-            Event::Read { at: from, start, len: read } => {
-                let skip = usize::try_from(at.checked_sub(from)?).ok()?;
-                self.bytes.get(start..start + read)?.get(skip..skip.checked_add(len)?)
-            }
-            _ => None,
-        })
+    fn events(&self) -> &'l [Event] {
+        &self.log.events[self.range.clone()]
     }
 
-    fn word(self, at: Option<Address>) -> Option<u64> {
+    /// What these bytes looked like when they were last read.
+    fn bytes(&self, at: Address, len: usize) -> Option<&'l [u8]> {
+        // No read is longer than a stretch: one that covers them begins in theirs, or right before.
+        let here = stretch(at);
+        let [here, before] = [here, here.wrapping_sub(1)].map(|it| self.last_of(it, at, len));
+        here.max(before).map(|(_, bytes)| bytes)
+    }
+
+    /// The last read of these bytes that begins in this stretch, and what they looked like.
+    fn last_of(&self, stretch: u64, at: Address, len: usize) -> Option<(usize, &'l [u8])> {
+        let reads = self.index.reads(stretch).skip_while(|nth| *nth >= self.range.end);
+        let mut reads = reads.take_while(|nth| *nth >= self.range.start);
+        reads.find_map(|nth| Some((nth, self.log.part(nth, at, len)?)))
+    }
+
+    fn word(&self, at: Option<Address>) -> Option<u64> {
         self.bytes(at?, 8)?.try_into().ok().map(u64::from_le_bytes)
     }
 
-    fn half(self, at: Option<Address>) -> Option<u32> {
+    fn half(&self, at: Option<Address>) -> Option<u32> {
         self.bytes(at?, 4)?.try_into().ok().map(u32::from_le_bytes)
     }
 
     /// The process as it was told, if it was always told the same.
-    fn process(self) -> Option<Identity> {
-        let mut told = self.events.iter().filter_map(|event| match event {
+    fn process(&self) -> Option<Identity> {
+        let mut told = self.events().iter().filter_map(|event| match event {
             Event::Identity(identity) => Some(*identity),
             _ => None,
         });
@@ -250,25 +305,30 @@ impl<'l> Seen<'l> {
     }
 }
 
-fn table(seen: Seen<'_>, process: &Process) -> bool {
+fn table(seen: &Seen<'_>, process: &Process) -> bool {
     let cookie = seen.bytes(process.runtime(), 8) == Some(b"xdebugpy");
     let version = process.word_at("version").and_then(|at| seen.word(Some(at)));
     let version = version.map(|word| (word >> 24, word >> 16 & 0xff));
     cookie && version.is_some_and(|version| version >= (3, 14))
 }
 
-fn running(seen: Seen<'_>, process: &Process) -> bool {
+fn running(seen: &Seen<'_>, process: &Process) -> bool {
     let finalizing = process.field_at(process.runtime(), "runtime_state.finalizing");
     seen.word(finalizing) == Some(0)
 }
 
-fn policy(seen: Seen<'_>, process: &Process, home: LiveInterpreter) -> bool {
+fn policy(seen: &Seen<'_>, process: &Process, home: LiveInterpreter) -> bool {
     let enabled = process.field_at(home.at, "debugger_support.remote_debugging_enabled");
     seen.half(enabled) == Some(1)
 }
 
+/// The system was asked about the thread, and knew it.
+fn knows(seen: &Seen<'_>, native: u64) -> bool {
+    seen.events().iter().rev().any(|event| *event == Event::IsThread(native))
+}
+
 /// The head of the list, or a neighbour in it.
-fn link(seen: Seen<'_>, process: &Process, home: LiveInterpreter, thread: &LiveThread) -> bool {
+fn link(seen: &Seen<'_>, process: &Process, home: LiveInterpreter, thread: &LiveThread) -> bool {
     let head = process.field_at(home.at, "interpreter_state.threads_head");
     let next = process.threads().map(|other| process.field_at(other.at, "thread_state.next"));
     let mut links = std::iter::once(head).chain(next);
@@ -276,9 +336,9 @@ fn link(seen: Seen<'_>, process: &Process, home: LiveInterpreter, thread: &LiveT
 }
 
 /// The last access before the first write shows the thread as it must be.
-fn last_look(seen: Seen<'_>, process: &Process, home: LiveInterpreter, it: &LiveThread) -> bool {
-    let Some(nth) = seen.events.len().checked_sub(1) else { return false };
-    let last = Seen { events: &seen.events[nth..], ..seen };
+fn last_look(seen: &Seen<'_>, process: &Process, home: LiveInterpreter, it: &LiveThread) -> bool {
+    let Range { start, end } = seen.range;
+    let last = Seen { range: start.max(end.saturating_sub(1))..end, ..*seen };
     let field = |word: &str| process.field_at(it.at, word);
     // initialized and bound, and neither unbound nor finalizing, cleared or finalized.
     let alive =
@@ -290,12 +350,66 @@ fn last_look(seen: Seen<'_>, process: &Process, home: LiveInterpreter, it: &Live
         && last.half(Some(it.pending.at)) == Some(0)
 }
 
-fn holds(seen: Seen<'_>, thread: &LiveThread, script: &[u8]) -> bool {
+/// Between writing the path and setting the flag it was read back.
+fn path_in_place(seen: Seen<'_>, thread: &LiveThread, script: &[u8]) -> bool {
+    let wrote = |to: Address| move |event: &Event| *event == Event::Wrote { at: to };
+    let path = seen.events().iter().position(wrote(thread.path.at));
+    let flag = seen.events().iter().rposition(wrote(thread.pending.at));
+    let start = seen.range.start;
+    match (path, flag) {
+        (Some(path), Some(flag)) if path < flag => {
+            let range = start + path + 1..start + flag;
+            holds(&Seen { range, ..seen }, thread, script)
+        }
+        _ => false,
+    }
+}
+
+fn holds(seen: &Seen<'_>, thread: &LiveThread, script: &[u8]) -> bool {
     let path = seen.bytes(thread.path.at, script.len() + 1);
     path.and_then(|path| path.strip_suffix(&[0])) == Some(script)
 }
 
 /// Pending still, or taken, and with this path.
-fn request(seen: Seen<'_>, thread: &LiveThread, script: &[u8]) -> bool {
+fn request(seen: &Seen<'_>, thread: &LiveThread, script: &[u8]) -> bool {
     matches!(seen.half(Some(thread.pending.at)), Some(0 | 1)) && holds(seen, thread, script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The last event of a range that shows these bytes, found by looking at every one.
+    fn one_by_one(log: &Log, range: Range<usize>, at: Address, len: usize) -> Option<&[u8]> {
+        range.rev().find_map(|nth| log.part(nth, at, len))
+    }
+
+    /// Reads of every length, within a stretch, across its end, and in two stretches of one group.
+    #[test]
+    fn the_index_finds_what_a_search_finds() {
+        let mut log = Log::default();
+        let (stretch, groups) = (LOGGED_MAX as u64, GROUPS as u64);
+        let near = |nth: u64| nth * 0x9e37 % (2 * stretch);
+        for nth in 0..400_u64 {
+            let at = Address::new((nth % 3 * groups + 5) * stretch + near(nth));
+            match nth % 7 {
+                0 => log.wrote(at),
+                1 => log.is_thread(nth),
+                _ => log.read(at, &vec![nth as u8; (nth * nth * 31 % 5000) as usize]),
+            }
+        }
+        let index = Index::new(&log.events);
+        let mut found = 0;
+        for nth in 0..20_000_u64 {
+            let at = Address::new((nth % 3 * groups + 4) * stretch + nth * 101 % (4 * stretch));
+            let (start, len) = (nth as usize % 350, [1, 4, 8, 300][nth as usize % 4]);
+            let range = start..start + nth as usize % 50;
+            let seen = Seen { log: &log, index: &index, range: range.clone() };
+            let expected = one_by_one(&log, range, at, len);
+            assert_eq!(seen.bytes(at, len), expected, "{len} bytes at {at}");
+            found += u32::from(expected.is_some());
+        }
+        assert!((2000..18_000).contains(&found), "{found} found");
+        assert_eq!(index.writes, Some((0, 399)));
+    }
 }

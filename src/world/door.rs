@@ -16,9 +16,19 @@ use crate::scenario::{Actor, FaultKind};
 use crate::trace::{Answer, Question};
 
 impl<C: Chooser> ProcessMemory for World<'_, '_, C> {
+    // Inlined, so that a read of one word is a copy whose length is known.
+    #[inline]
     fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
         let kind = self.strike(Shape::Read(into.len()));
-        self.read_struck(kind.as_ref(), at, into)
+        match self.process.lend(at, into.len()) {
+            Some(bytes) if kind.is_none() && self.trace.is_off() => {
+                into.copy_from_slice(bytes);
+                self.chooser.observe(into);
+                self.log.read(at, into);
+                Ok(())
+            }
+            _ => self.read_struck(kind.as_ref(), at, into.len(), into),
+        }
     }
 
     /// Where nothing goes wrong and nobody writes it down, a copy would be read once.
@@ -31,8 +41,12 @@ impl<C: Chooser> ProcessMemory for World<'_, '_, C> {
         let kind = self.strike(Shape::Read(len));
         let is_plain = kind.is_none() && self.trace.is_off();
         if !is_plain || self.process.lend(at, len).is_none() {
-            scratch.resize(len, 0);
-            return self.read_struck(kind.as_ref(), at, scratch).map(|()| scratch.as_slice());
+            let kind = kind.as_ref();
+            // Of what fails nobody looks at more than there is.
+            let there =
+                kind.map_or(len, |kind| if self.trace.is_off() { reach(kind, len) } else { len });
+            scratch.resize(there, 0);
+            return self.read_struck(kind, at, len, scratch).map(|()| scratch.as_slice());
         }
         let bytes = self.process.lend(at, len).unwrap_or_default();
         self.chooser.observe(bytes);
@@ -223,23 +237,25 @@ impl<C: Chooser> World<'_, '_, C> {
         answer
     }
 
-    /// A read, with what goes wrong with it.
+    /// A read of so many bytes, with what goes wrong with it. `into` may hold no more of them than
+    /// the fault lets through.
     fn read_struck(
         &mut self,
         kind: Option<&FaultKind>,
         at: Address,
+        wanted: usize,
         into: &mut [u8],
     ) -> Result<(), MemoryError> {
         let result = match kind {
-            Some(FaultKind::Short(done)) if *done < into.len() => {
-                let (done, wanted) = (*done, into.len());
+            Some(FaultKind::Short(done)) if *done < wanted => {
+                let done = *done;
                 let kind = if done == 0 { ErrorKind::Unmapped } else { ErrorKind::Short };
                 let read = self.process.read(at, &mut into[..done]);
                 read.and(Err(MemoryError { kind, at, wanted, done }))
             }
             Some(kind) if honest(kind).is_some() => {
                 let kind = honest(kind).unwrap_or(ErrorKind::Unmapped);
-                Err(MemoryError::untouched(kind, at, into.len()))
+                Err(MemoryError::untouched(kind, at, wanted))
             }
             _ => self.process.read(at, into),
         };
@@ -302,6 +318,15 @@ fn honest(kind: &FaultKind) -> Option<ErrorKind> {
         FaultKind::Interrupted => Some(ErrorKind::Interrupted),
         FaultKind::Unsupported => Some(ErrorKind::Unsupported),
         _ => None,
+    }
+}
+
+/// How many bytes of a read such a fault lets through.
+fn reach(kind: &FaultKind, len: usize) -> usize {
+    match kind {
+        FaultKind::Short(done) => len.min(*done),
+        kind if honest(kind).is_some() => 0,
+        _ => len,
     }
 }
 

@@ -116,23 +116,28 @@ struct Sought {
     interp: u64,
 }
 
-/// Bytes that are looked at together, with one branch for all of them.
-const BLOCK: usize = 4096;
+/// Bytes that are looked at together, with one branch for all of them: so many that looking is what
+/// takes the time, so few that the next thread state is seldom among them.
+const BLOCK: usize = 128;
 
 impl Sought {
     /// The thread states that words of these bytes would make.
     fn collect(self, bytes: &[u8], at: Address, candidates: &mut Vec<Address>) {
-        let blocks = bytes.chunks(BLOCK).zip((0_u64..).step_by(BLOCK));
-        for (block, offset) in blocks.filter(|(block, _)| self.may_be_in(block)) {
+        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let blocks_at = blocks.iter().zip((0_u64..).step_by(BLOCK));
+        for (block, offset) in blocks_at.filter(|(block, _)| self.may_be_in(block)) {
             self.collect_from(block, at.checked_add(offset), candidates);
         }
+        let before = u64::try_from(blocks.as_flattened().len()).ok();
+        self.collect_from(rest, before.and_then(|len| at.checked_add(len)), candidates);
     }
 
     /// Whether the lower half of the pointer is among these halves of words. Without a way out in
-    /// between, so that the compiler can look at several of them at once.
-    fn may_be_in(self, bytes: &[u8]) -> bool {
+    /// between, and of a length that is known, so that the compiler can look at several of them at
+    /// once.
+    fn may_be_in(self, block: &[u8; BLOCK]) -> bool {
         let [a, b, c, d, ..] = self.interpreter.get().to_le_bytes();
-        let (halves, _) = bytes.as_chunks::<4>();
+        let (halves, _) = block.as_chunks::<4>();
         let is_it = |half: &[u8; 4]| u32::from_le_bytes(*half) == u32::from_le_bytes([a, b, c, d]);
         halves.iter().fold(false, |found, half| found | is_it(half))
     }

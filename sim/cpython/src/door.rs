@@ -16,9 +16,11 @@ impl Process {
     }
 
     /// What a read of these bytes would copy, where they lie together and it would not fail.
+    #[inline]
     #[must_use]
-    pub fn lend(&self, at: Address, len: usize) -> Option<&[u8]> {
-        self.reachable().ok().and_then(|()| self.memory.lend(at, len))
+    pub fn lend(&mut self, at: Address, len: usize) -> Option<&[u8]> {
+        self.reachable().ok()?;
+        self.memory.lend(at, len)
     }
 
     fn reachable_at(&self, at: Address, len: usize) -> Result<(), MemoryError> {

@@ -149,16 +149,32 @@ impl AddressSpace {
         rest
     }
 
-    /// Stores what pages that were never written read as, up to so many bytes: reading them is
-    /// copying from then on. Nothing that can be seen changes; it is a checkpoint.
+    /// Stores what pages that were never written read as, up to so many bytes, and neighbours with
+    /// one protection together: reading them is copying from then on, or not even that. Nothing
+    /// that can be seen changes; it is a checkpoint.
     pub fn settle(&mut self, bytes_max: u64) {
+        let (mut store, mut settled) = (Vec::new(), Vec::new());
         let mut left = bytes_max;
-        for region in self.regions.as_slice().to_vec() {
-            let Backing::Untouched(fill) = region.backing else { continue };
-            let Some(rest) = left.checked_sub(region.len) else { continue };
-            left = rest;
-            self.touch(region, fill, region.start, region.len as usize);
+        for region in self.regions.as_slice() {
+            if matches!(region.backing, Backing::Untouched(_)) {
+                match left.checked_sub(region.len) {
+                    Some(rest) => left = rest,
+                    None => {
+                        settled.push(*region);
+                        continue;
+                    }
+                }
+            }
+            let offset = store.len();
+            store.resize(offset + region.len as usize, 0);
+            self.copy(region, region.start, &mut store[offset..]);
+            match settled.last_mut() {
+                Some(last) if is_continued(last, region) => last.len += region.len,
+                _ => settled.push(Region { backing: Backing::Stored(offset), ..*region }),
+            }
         }
+        self.regions.replace(0..self.regions.as_slice().len(), &settled);
+        self.store = store;
         self.checkpoint();
     }
 
@@ -184,6 +200,12 @@ impl AddressSpace {
         let removed = self.regions.replace(spot, with);
         self.journal.layout(index, with.len(), removed, self.store.len());
     }
+}
+
+/// Whether what was stored last and the region that is stored next are one.
+fn is_continued(last: &Region, next: &Region) -> bool {
+    let is_stored = matches!(last.backing, Backing::Stored(_));
+    is_stored && last.end() == next.start && last.protection == next.protection
 }
 
 fn pages(start: Address, len: u64) -> Result<Range<u64>, LayoutError> {

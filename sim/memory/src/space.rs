@@ -65,9 +65,10 @@ impl AddressSpace {
 
     /// The bytes themselves, where they lie together, may be read by the attacher, and were ever
     /// written or settled: for whoever would only look at a copy of them.
+    #[inline]
     #[must_use]
-    pub fn lend(&self, at: Address, len: usize) -> Option<&[u8]> {
-        let region = self.regions.get(at.get())?;
+    pub fn lend(&mut self, at: Address, len: usize) -> Option<&[u8]> {
+        let region = self.regions.hit(at.get())?;
         let skip = at.get() - region.start;
         let fits = len as u64 <= region.len - skip && region.protection >= Protection::ReadOnly;
         match region.backing {

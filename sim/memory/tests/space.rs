@@ -70,6 +70,25 @@ fn settling_changes_nothing_that_can_be_seen() {
     assert_eq!(picture(&memory), before, "settling is a checkpoint");
 }
 
+/// Pages that were written one by one, and those between them, are lent as one.
+#[test]
+fn settling_puts_neighbours_together() {
+    let (mut memory, len) = (AddressSpace::new(), 4 * PAGE);
+    memory.map(at(0), len, Protection::ReadWrite).unwrap();
+    memory.map(at(len), PAGE, Protection::ReadOnly).unwrap();
+    memory.poke(at(3 * PAGE), &[3; 8]).unwrap();
+    memory.poke(at(PAGE), &[1; 8]).unwrap();
+    let before = memory.peek(at(0), len as usize).unwrap();
+    assert_eq!(memory.lend(at(0), len as usize), None);
+    memory.settle(u64::MAX);
+    assert_eq!(memory.lend(at(0), len as usize), Some(before.as_slice()));
+    assert_eq!(memory.lend(at(0), len as usize + 1), None, "what may not be written is apart");
+    memory.unmap(at(2 * PAGE), PAGE).unwrap();
+    assert_eq!(memory.lend(at(PAGE), 2 * PAGE as usize), None);
+    memory.restore();
+    assert_eq!(memory.peek(at(0), len as usize).unwrap(), before);
+}
+
 #[test]
 fn the_end_of_the_address_space_is_in_range_and_unmapped() {
     let mut memory = AddressSpace::new();
