@@ -367,7 +367,7 @@ fields! {
     Settings {
         thread, interpreter, dry_run, allow_unproven, confirm, forced_thread, cancel, freeze,
     }
-    Cache { other_process, config, thread, other_table, since }
+    Cache { other_process, config, interpreter, thread, native, on_disk, other_table, since }
     Expect {
         outcome, site, reason, parse_mode, proof, thread, interpreter, cache, undo, left, runs,
     }

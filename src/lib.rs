@@ -22,11 +22,13 @@
 //! | [`story`] | one run, told, and where its future was decided |
 //! | [`trace`] | what happened, for a person |
 //! | [`report`] | what an attempt came to, as JSON and as text |
+//! | [`cache`] | what an attach remembers for the next one, on disk |
 //! | [`answer`] | waiting for what a target tells of its debugger |
 //! | `live` | a real process behind the engine |
 
 pub mod answer;
 pub mod blame;
+pub mod cache;
 pub mod case;
 pub mod choice;
 pub mod codec;

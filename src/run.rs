@@ -419,9 +419,14 @@ fn remember(
     if cache.other_table {
         cached.table = TableDigest::of(b"another table");
     }
+    if let Some(place) = &cache.interpreter {
+        cached.interpreter = address(process, place, "cache")?;
+    }
     if let Some(place) = &cache.thread {
         cached.thread = address(process, place, "cache")?;
     }
+    cached.native = cache.native.unwrap_or(cached.native);
+    cached.is_own = !cache.on_disk;
     Ok(Some(cached))
 }
 

@@ -10,6 +10,8 @@
 #![cfg_attr(not(target_os = "linux"), allow(unused, reason = "there is nothing to attach to"))]
 
 #[cfg(target_os = "linux")]
+mod cache;
+#[cfg(target_os = "linux")]
 mod clients;
 #[cfg(target_os = "linux")]
 mod command;
@@ -91,10 +93,11 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 9] = [
+    let groups: [Vec<Situation>; 10] = [
         threads::situations(),
         requests::situations(),
         refusals::situations(),
+        cache::situations(),
         places::situations(),
         embedded::situations(),
         frozen::situations(),

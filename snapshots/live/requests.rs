@@ -62,6 +62,7 @@ fn taken_back(python: &Python) {
     refused.expect_stop("refused", "plan", "nothing-pending");
     let cancelled = attach(&target, &script, &["--cancel"]);
     assert_eq!((cancelled.code, &cancelled.json()["outcome"]), (Some(0), &"cancelled".into()));
+    assert_eq!(cancelled.json()["cache"], "hit", "what was armed is where it was");
     assert_eq!(pending(&target), None);
     attach(&target, &script, &["--cancel"]).expect_stop("refused", "plan", "nothing-pending");
     target.finish();

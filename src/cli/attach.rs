@@ -103,6 +103,11 @@ pub(crate) struct Manner {
     #[arg(long)]
     pub(crate) allow_unproven: bool,
 
+    /// Do not use what an earlier attach remembered of this process, and remember nothing of it;
+    /// the same as PTVS_SAFE_ATTACH_MANAGED_NO_CACHE=1.
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+
     /// Append the telemetry event, one line of JSON without paths and ids, to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) telemetry: Option<PathBuf>,

@@ -49,6 +49,7 @@ fn on_top(whom: &attach::Whom, manner: &attach::Manner) -> Config {
         thread: whom.thread,
         interpreter: whom.interpreter,
         allow_unproven: config.allow_unproven || manner.allow_unproven,
+        use_cache: config.use_cache && !manner.no_cache,
         freeze: manner.freeze,
         verbose: config.verbose || manner.verbose,
         ..config

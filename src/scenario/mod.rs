@@ -184,9 +184,18 @@ pub struct Cache {
     /// The earlier attach was made with these settings; with those of the attempt by default.
     #[serde(skip_serializing_if = "is_default")]
     pub config: Option<Settings>,
+    /// The entry names this interpreter state instead.
+    #[serde(skip_serializing_if = "is_default")]
+    pub interpreter: Option<Place>,
     /// The entry names this thread state instead.
     #[serde(skip_serializing_if = "is_default")]
     pub thread: Option<Place>,
+    /// The entry says that the thread has this native id.
+    #[serde(skip_serializing_if = "is_default")]
+    pub native: Option<u64>,
+    /// Others could have changed the entry, as one that was on disk.
+    #[serde(skip_serializing_if = "is_default")]
+    pub on_disk: bool,
     /// The entry was made of another table.
     #[serde(skip_serializing_if = "is_default")]
     pub other_table: bool,

@@ -34,6 +34,10 @@ pub struct CachedThread {
     pub thread: Address,
     /// Its native id as the target numbers it.
     pub native: u64,
+    /// Whether nobody but the caller can have changed this since the engine made it. Where others
+    /// can, as in a file, what was proved then counts for nothing: the mapped file must prove it
+    /// now.
+    pub is_own: bool,
 }
 
 /// A digest of a table's bytes, to notice another build: two 64-bit lanes, multiplied and rotated,

@@ -5,13 +5,14 @@
 
 use crate::attempt::{Attempt, Step, Stop, Target, is_about_memory};
 use crate::cache::{CacheUse, CachedThread, TableDigest};
-use crate::layout::{self, Proof, Slab};
+use crate::layout::{self, Layout, Proof, Slab};
 use crate::limits::TABLE_BYTES_KNOWN_MAX;
 use crate::report::{Stage, StageResult};
 use crate::tables::{FREE_THREADED, Table, VERSION};
 use crate::version::Version;
+use crate::walk::Interpreter;
 use crate::words::{slice, u64_at};
-use crate::{Host, ParseMode, Parsed, Reason, Site};
+use crate::{Host, ParseMode, Parsed, Reason, Site, ThreadChoice};
 
 impl<H: Host> Attempt<'_, H> {
     /// The remembered thread state, if it holds.
@@ -59,19 +60,19 @@ impl<H: Host> Attempt<'_, H> {
         let [layout] = parsed.layouts.as_slice() else { return self.refuse(Reason::Moved) };
         let layout = *layout;
         self.report.runtime = Some((cached.runtime, cached.found_by));
-        self.report.proof = Some(cached.proof);
-        if cached.proof == Proof::Structural {
-            self.prove_slab(cached.runtime, &parsed)?;
-        }
-        self.read_runtime(cached.runtime, &layout)?;
-        let interpreter = self.read_interpreter(cached.interpreter, &layout)?;
-        if interpreter.found.id != cached.interpreter_id {
+        self.report.proof = Some(self.prove_again(cached, &parsed)?);
+        let head = self.read_runtime(cached.runtime, &layout)?;
+        // By the list and not by the entry, which could name any memory that looks like one.
+        let interpreter = self.walk_interpreters(cached.runtime, head, &layout)?;
+        if interpreter.found.at != cached.interpreter {
             return self.refuse(Reason::Moved);
         }
         let policy_known = self.ask_policy(interpreter.found.at, &layout)?;
         let head = Some(interpreter.threads_head);
         self.validate_thread(cached.thread, cached.interpreter, head, &layout)?;
-        if self.state(&layout).native() != Some(cached.native) {
+        if self.state(&layout).native() != Some(cached.native)
+            || !self.is_asked_for(&interpreter, cached, &layout)?
+        {
             return self.refuse(Reason::Moved);
         }
         let target = Target {
@@ -84,6 +85,40 @@ impl<H: Host> Attempt<'_, H> {
         };
         self.remember(&target);
         Ok(target)
+    }
+
+    /// How the layout is proved: what was proved once by the mapped file stays so.
+    fn prove_again(&mut self, cached: &CachedThread, parsed: &Parsed) -> Step<Proof> {
+        if cached.proof == Proof::Image && cached.is_own {
+            return Ok(Proof::Image);
+        }
+        let proof = self.prove_slab(cached.runtime, parsed)?;
+        // Live memory alone would bear out a runtime that somebody made up there.
+        if proof == Proof::Structural && !cached.is_own {
+            return self.refuse(Reason::Moved);
+        }
+        Ok(proof)
+    }
+
+    /// Whether this is the thread that the choice means: an entry may name any.
+    fn is_asked_for(
+        &mut self,
+        interpreter: &Interpreter,
+        cached: &CachedThread,
+        layout: &Layout,
+    ) -> Step<bool> {
+        let main = interpreter.threads_main;
+        match self.config.thread {
+            ThreadChoice::Any => Ok(true),
+            ThreadChoice::Native(native) => Ok(cached.native == native),
+            ThreadChoice::Main if !main.is_null() => Ok(cached.thread == main),
+            // The oldest passes for it where the interpreter names none.
+            ThreadChoice::Main if self.state(layout).next().is_null() => Ok(true),
+            ThreadChoice::Main => {
+                let native = self.host.main_thread();
+                Ok(self.asked(native)? == Some(cached.native))
+            }
+        }
     }
 
     /// The layout of a table that has not changed since it was accepted.

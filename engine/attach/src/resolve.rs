@@ -176,6 +176,7 @@ impl<H: Host> Attempt<'_, H> {
             interpreter: target.interpreter.at,
             thread: target.thread,
             native: target.native,
+            is_own: true,
         });
     }
 

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
+use softdock::cache::{Folder, Miss};
 use softdock::live::{Cancellation, LiveHost, Turn};
 use softdock::report::{Attempt, Line, Stopped, Telemetry};
-use softdock_attach::{Config, Outcome, Reason, Report, Request};
+use softdock_attach::{CachedThread, Config, Outcome, Reason, Report, Request};
 use softdock_live::Process;
 use softdock_process::Threads;
 
@@ -60,7 +61,7 @@ pub(super) fn cancellation() -> Result<Cancellation, Box<Stopped>> {
 }
 
 pub(super) fn attempt(
-    process: Process,
+    mut process: Process,
     args: &Args,
     config: &Config,
     cancellation: Cancellation,
@@ -75,6 +76,8 @@ pub(super) fn attempt(
         preflight(&process, script)?;
     }
     let _turn = take_turn(args, config, &cancellation)?;
+    let remembering = open_folder(config);
+    let cached = remembering.as_ref().and_then(|folder| recall(folder, &mut process, config));
     let conclude = |report: &Report| {
         summary(&report.summary().to_string());
         record(args, &Telemetry::from(report));
@@ -85,18 +88,46 @@ pub(super) fn attempt(
     }
     let bytes = script.as_deref().map(|script| script.as_os_str().as_bytes());
     let report = match bytes {
-        script if args.cancel => softdock_attach::cancel(&mut host, config, script, None),
+        script if args.cancel => softdock_attach::cancel(&mut host, config, script, cached),
         script => {
             let script = script.unwrap_or_default();
-            softdock_attach::attach(&mut host, config, Request { script, cached: None })
+            softdock_attach::attach(&mut host, config, Request { script, cached })
         }
     };
+    // A dry run leaves nothing anywhere.
+    if let Some(folder) = remembering.filter(|_| config.write) {
+        folder.remember(&report);
+    }
     if let Some(error) = host.freeze_error() {
         output::message(&format!("softdock: the target could not be stopped: {error}"));
     }
     let main_thread = host.main_thread().ok().flatten();
     let (waited, phases) = (host.waited(), host.phases().to_vec());
     Ok(Done { report, script, waited, main_thread, phases })
+}
+
+/// Where it is kept what is remembered, if it shall be.
+fn open_folder(config: &Config) -> Option<Folder> {
+    let folder = config.use_cache.then(Folder::open)?;
+    if folder.is_none() && config.verbose {
+        output::message("softdock: nothing is remembered: there is no folder that is ours alone");
+    }
+    folder
+}
+
+/// What an earlier attach remembered. Whatever is wrong with it is a miss, and told to whoever
+/// wants to know.
+fn recall(folder: &Folder, process: &mut Process, config: &Config) -> Option<CachedThread> {
+    // Without an identity the engine comes to no thread either, and says why.
+    let miss = match folder.recall(process.identity().ok()?) {
+        Ok(cached) => return Some(cached),
+        Err(miss) => miss,
+    };
+    if config.verbose && miss != Miss::None {
+        let folder = clean(folder.path().as_os_str().as_bytes());
+        output::message(&format!("softdock: {miss} (in {folder})"));
+    }
+    None
 }
 
 /// Waits until no other softdock attaches to the process. Who writes nothing needs no turn.
