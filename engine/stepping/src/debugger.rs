@@ -4,6 +4,8 @@
 //! Every call is made by one thread at a time, and writes bytecode only within the call: an
 //! interpreter that runs on meanwhile sees a slot before or after, never half.
 
+use std::sync::Arc;
+
 use softdock_process::{Address, ProcessMemory};
 
 use crate::arm::{is_moved, place};
@@ -35,7 +37,8 @@ pub(crate) struct Handler {
 pub struct Debugger<E> {
     pub(crate) control: E,
     pub(crate) table: PatchTable,
-    pub(crate) breakpoints: Vec<Breakpoint>,
+    /// One list for all copies, as in the table.
+    pub(crate) breakpoints: Arc<Vec<Breakpoint>>,
     pub(crate) steppers: Vec<Stepper>,
     pub(crate) evaluations: Vec<Evaluation>,
     pub(crate) handlers: Vec<Handler>,
@@ -50,7 +53,7 @@ impl<E: ExecutionControl> Debugger<E> {
         Debugger {
             control,
             table: PatchTable::default(),
-            breakpoints: Vec::new(),
+            breakpoints: Arc::default(),
             steppers: Vec::new(),
             evaluations: Vec::new(),
             handlers: Vec::new(),
@@ -78,7 +81,7 @@ impl<E: ExecutionControl> Debugger<E> {
             self.withdraw(target, Owner::Breakpoint(id));
             return Err(refused);
         }
-        self.breakpoints.push(breakpoint);
+        Arc::make_mut(&mut self.breakpoints).push(breakpoint);
         Ok(id)
     }
 
@@ -92,7 +95,7 @@ impl<E: ExecutionControl> Debugger<E> {
         id: BreakpointId,
     ) -> Result<(), Refused> {
         let nth = self.breakpoints.iter().position(|known| known.id == id);
-        self.breakpoints.remove(nth.ok_or(Refused::Unknown)?);
+        Arc::make_mut(&mut self.breakpoints).remove(nth.ok_or(Refused::Unknown)?);
         self.forget(target, Owner::Breakpoint(id))
     }
 
@@ -151,7 +154,8 @@ impl<E: ExecutionControl> Debugger<E> {
     /// # Errors
     /// When one could not.
     pub fn detach(&mut self, target: &mut impl Debuggee) -> Result<(), Refused> {
-        let breakpoints = self.breakpoints.drain(..).map(|known| Owner::Breakpoint(known.id));
+        let breakpoints = std::mem::take(Arc::make_mut(&mut self.breakpoints)).into_iter();
+        let breakpoints = breakpoints.map(|known| Owner::Breakpoint(known.id));
         let steppers = self.steppers.drain(..).map(|known| Owner::Stepper(known.id));
         let owners: Vec<Owner> = breakpoints.chain(steppers).collect();
         for evaluation in &mut self.evaluations {

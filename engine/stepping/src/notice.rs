@@ -1,5 +1,7 @@
 //! What the interpreter tells while it runs, and what whoever debugs is told of it.
 
+use std::sync::Arc;
+
 use softdock_process::Address;
 
 use crate::arm::is_moved;
@@ -126,7 +128,8 @@ impl<E: ExecutionControl> Debugger<E> {
         method: MethodId,
     ) -> Vec<(BreakpointId, Refused)> {
         let mut failed = Vec::new();
-        for breakpoint in self.breakpoints.iter_mut().filter(|known| known.method == method) {
+        let breakpoints = Arc::make_mut(&mut self.breakpoints).iter_mut();
+        for breakpoint in breakpoints.filter(|known| known.method == method) {
             if let Err(refused) = breakpoint.bind(&self.control, &mut self.table, target) {
                 failed.push((breakpoint.id, refused));
             }

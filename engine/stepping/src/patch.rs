@@ -11,6 +11,8 @@
 //! (`stepping/breakpoint-on-a-break`). A program may have breakpoints of its own, by the
 //! instruction `break`: what stands in for them is an instruction that does nothing.
 
+use std::sync::Arc;
+
 use softdock_process::{Address, MemoryError, ProcessMemory};
 
 use crate::breakpoint::Refused;
@@ -67,10 +69,11 @@ impl Site {
     }
 }
 
-/// All sites, by address.
+/// All sites, by address; one list for all copies, until one of them changes it. Whoever tries
+/// every schedule copies the debugger at each stop, and few stops change anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct PatchTable {
-    sites: Vec<Site>,
+    sites: Arc<Vec<Site>>,
 }
 
 impl PatchTable {
@@ -113,8 +116,9 @@ impl PatchTable {
         at: Address,
         row: Row,
     ) -> Result<(), PatchError> {
-        let place = self.sites.partition_point(|site| site.at < at);
-        let known = self.sites.get_mut(place).filter(|site| site.at == at);
+        let sites = Arc::make_mut(&mut self.sites);
+        let place = sites.partition_point(|site| site.at < at);
+        let known = sites.get_mut(place).filter(|site| site.at == at);
         if let Some(site) = known {
             if site.rows.is_empty() {
                 site.mend(control, memory)?;
@@ -128,12 +132,12 @@ impl PatchTable {
         let (original, is_own) = match control.apply(memory, at) {
             Err(PatchError::AlreadyBreakpoint) => (control.nothing(), true),
             Err(PatchError::Torn(original)) => {
-                self.sites.insert(place, Site { at, original, is_own: false, rows: Vec::new() });
+                sites.insert(place, Site { at, original, is_own: false, rows: Vec::new() });
                 return Err(PatchError::Torn(original));
             }
             applied => (applied?, false),
         };
-        self.sites.insert(place, Site { at, original, is_own, rows: vec![row] });
+        sites.insert(place, Site { at, original, is_own, rows: vec![row] });
         Ok(())
     }
 
@@ -146,10 +150,11 @@ impl PatchTable {
         owner: Owner,
     ) -> Result<(), (Address, PatchError)> {
         let mut result = Ok(());
-        for site in &mut self.sites {
+        let sites = Arc::make_mut(&mut self.sites);
+        for site in &mut *sites {
             site.rows.retain(|row| row.owner != owner);
         }
-        self.sites.retain(|site| {
+        sites.retain(|site| {
             if !site.rows.is_empty() {
                 return true;
             }
@@ -293,7 +298,7 @@ mod tests {
     fn a_torn_word_is_mended_before_anybody_waits_there() {
         let torn = Site { at: AT, original: 0x0001_011d, is_own: false, rows: Vec::new() };
         let mut memory = Words::new(&[0x0001_013d]);
-        let mut table = PatchTable { sites: vec![torn.clone()] };
+        let mut table = PatchTable { sites: vec![torn.clone()].into() };
         memory.writes = Write::Fail;
         let added = table.add(&Bytecode, &mut memory, AT, row(STEP));
         assert_eq!(added, Err(PatchError::Memory(ErrorKind::Denied)));
