@@ -135,8 +135,7 @@ impl Reference {
 
     /// Whether the step must end right before this.
     pub(super) fn ends_at(&self, at: &Element) -> bool {
-        let is_passed_by = at.cleans_up.is_some_and(|clause| !self.clauses.contains(&clause));
-        if !self.has_begun || !at.mapped || is_passed_by {
+        if !self.has_begun || !at.mapped || self.passes_by(at) {
             return false;
         }
         let within = |(method, from, to): (usize, u32, u32)| {
@@ -147,6 +146,11 @@ impl Reference {
         is_home && !self.range.is_some_and(within)
             || self.ancestors.contains(&at.owner)
             || is_entry && self.mode == Mode::In
+    }
+
+    /// Whether it has nothing to do with a `finally` that an exception has come to since.
+    fn passes_by(&self, at: &Element) -> bool {
+        at.cleans_up.is_some_and(|clause| !self.clauses.contains(&clause))
     }
 
     /// Why it ends there, where it does.
@@ -218,6 +222,11 @@ impl Reference {
     /// This was executed by its thread, and may have called something.
     pub(super) fn executed(&mut self, at: &Element, called: Option<u64>, vm: &Vm) {
         self.moved_to = None;
+        if self.passes_by(at) {
+            // Nor does it go into what is called there.
+            (self.entered, self.is_announced) = (None, false);
+            return;
+        }
         if self.is_in(at.owner) {
             // Something without a line: the step goes on from there.
             return self.goes_on_in(at.owner, called, &vm.frames(self.thread));
