@@ -299,3 +299,42 @@ impl Hasher for Itself {
         self.0 = hash as u64;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::play::play;
+    use super::super::told::lines;
+    use super::*;
+    use crate::scenario::{self, Scenario};
+
+    fn found(choose: impl Fn(Vec<Mover>) -> Mover) -> (Stepping, Vec<String>, usize) {
+        let text = include_str!("../../scenarios/stepping/anything-in-two-threads.ron");
+        let Ok(Scenario::Stepping(scenario)) = scenario::parse(Path::new("two.ron"), text) else {
+            panic!("a scenario about stepping")
+        };
+        let plan = Rc::new(Plan::new(&scenario).unwrap());
+        let (mut world, mut schedule) = (World::new(&plan), Vec::new());
+        while world.movers().next().is_some() {
+            let mover = choose(world.movers().collect());
+            schedule.push(mover);
+            world.advance(mover);
+        }
+        let moves = schedule.len();
+        let found = Found { schedule, faults: Vec::new(), broken: Vec::new() };
+        (found.scenario(&scenario, &plan), lines(&plan.program, world.told()), moves)
+    }
+
+    /// Whoever runs the file must see what the exploration saw.
+    #[test]
+    fn the_scenario_of_a_finding_goes_the_same_way() {
+        let (last, told, moves) = found(|movers| *movers.last().unwrap());
+        let played = play(&last, &Rc::new(Plan::new(&last).unwrap()), false);
+        assert_eq!((&played.told, played.moves), (&told, moves));
+        assert!(played.is_clean() && !last.schedule.is_empty(), "{:?}", played.mismatches);
+        let (first, told, _) = found(|movers| movers[0]);
+        assert_eq!((first.schedule.len(), &first.expect), (0, &told), "nobody need be named");
+        assert_ne!(first.expect, last.expect, "or else this shows nothing");
+    }
+}
