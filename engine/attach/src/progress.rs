@@ -49,6 +49,9 @@ enum Middle {
 
 /// Goes on with an attempt: as [`crate::attach`], without what was done by then. The target must be
 /// as it was when the attempt came there, and settings and script the same.
+///
+/// This is for worlds that can be put back. A live process is never as it was, and what was looked
+/// at before a write is not looked at again here: attach to it anew.
 pub fn go_on<H: Host>(host: &mut H, config: &Config, script: &[u8], progress: &Progress) -> Report {
     let Progress { at, report, slab, state } = progress;
     let buffers = [slab.clone(), state.clone()];

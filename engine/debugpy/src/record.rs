@@ -18,9 +18,6 @@ pub const UNFINISHED: &str = "record.new";
 /// The format that is understood.
 const FORMAT: u32 = 1;
 
-/// Bytes of a record; the loader cuts the longest of its fields at 2,000 characters.
-pub const BYTES_MAX: u64 = 64 << 10;
-
 /// What there is to read, if it is not what was waited for. A reader that waits goes on waiting in
 /// every case but the last; what it saw last says why it waited in vain.
 #[derive(Clone, Debug, PartialEq, Eq)]

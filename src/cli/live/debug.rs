@@ -4,8 +4,6 @@
 //! Invariant: nobody here connects to the port. debugpy takes the first connection for its client,
 //! and is deaf once that one has gone without a word.
 
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -286,10 +284,10 @@ fn the_same(watched: &mut Process) -> Result<Process, Box<Stopped>> {
 }
 
 fn random_session() -> Result<SessionId, Box<Stopped>> {
-    let mut bits = [0; 16];
-    let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bits));
-    read.map_err(|error| Stopped::at_open("system", format!("/dev/urandom: {error}")))?;
-    Ok(SessionId::from_bits(u128::from_ne_bytes(bits)))
+    let bits = softdock_live::random_bits();
+    bits.map(SessionId::from_bits).map_err(|kind| {
+        Stopped::at_open("system", format!("no random bits for the name of the session: {kind}"))
+    })
 }
 
 fn unstaged(error: &StageError) -> Box<Stopped> {

@@ -22,7 +22,8 @@ pub const RUNTIME_BYTES_MIN: u64 = 64 << 10;
 /// groups stays below.
 pub const PROC_FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Bytes of a file that a target answers with.
+/// Bytes of a file that a target answers with; the loader of a debugger cuts the longest field of
+/// its record at 2,000 characters.
 pub const STAGED_BYTES_MAX: u64 = 64 << 10;
 
 /// Program headers of an ELF file that are looked at; linkers make about fifteen.

@@ -12,6 +12,7 @@
 //! | `threads`, [`namespace`] | the target's own numbers, root and rights |
 //! | `staging` | files for the target, in its own root |
 //! | `activity` | what a thread is doing, or waits for |
+//! | `random` | names that nobody has taken |
 //! | `status` | the texts `stat` and `status` |
 //! | [`limits`] | every bound |
 
@@ -31,6 +32,7 @@ mod memory;
 pub mod namespace;
 mod open_error;
 mod ptrace;
+mod random;
 mod staging;
 pub(crate) mod status;
 mod symbols;
@@ -54,6 +56,7 @@ pub use freeze::Frozen;
 pub use freeze_error::FreezeError;
 pub use namespace::ScriptView;
 pub use open_error::OpenError;
+pub use random::random_bits;
 pub use staging::{Answer, StageError, Staging};
 
 /// A live process. Opening it stops nothing and changes nothing in it.

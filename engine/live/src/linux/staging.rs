@@ -26,6 +26,7 @@ use softdock_process::ErrorKind;
 use super::handle::{Handle, kind_of};
 use super::limits::STAGED_BYTES_MAX;
 use super::namespace::{self, ScriptView};
+use super::random::random_bits;
 use super::status::Credentials;
 
 /// Where a folder of ours may be, the best first: in memory or not, each is meant for files that
@@ -130,10 +131,7 @@ pub(super) fn stage(handle: &Handle) -> Result<Staging, StageError> {
 }
 
 fn fresh_name() -> Result<String, ErrorKind> {
-    let mut bits = [0; 8];
-    let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bits));
-    read.map_err(|error| super::handle::kind_of_io(&error))?;
-    Ok(format!("softdock-{:016x}", u64::from_ne_bytes(bits)))
+    Ok(format!("softdock-{:016x}", random_bits()? >> 64))
 }
 
 fn stage_below(
