@@ -395,10 +395,7 @@ impl World {
 
     fn scan(&mut self, thread: u64) {
         let events = match self.is_detached {
-            false => {
-                let target = &mut self.process;
-                self.debugger.update(|debugger| debugger.hit(target, ThreadId(thread)))
-            }
+            false => self.tell_hit(thread),
             true => Vec::new(),
         };
         self.waits.push((thread, Wait::Resume));
@@ -408,9 +405,18 @@ impl World {
         self.tell(thread, &events);
     }
 
-    fn resume(&mut self, thread: u64) {
+    fn tell_hit(&mut self, thread: u64) -> Vec<Event> {
         let target = &mut self.process;
-        let events = self.debugger.update(|debugger| debugger.resume(target, ThreadId(thread)));
+        self.debugger.update(|debugger| debugger.hit(target, ThreadId(thread)))
+    }
+
+    fn tell_resume(&mut self, thread: u64) -> Vec<Event> {
+        let target = &mut self.process;
+        self.debugger.update(|debugger| debugger.resume(target, ThreadId(thread)))
+    }
+
+    fn resume(&mut self, thread: u64) {
+        let events = self.tell_resume(thread);
         self.move_references(thread);
         let Some(context) = self.process.vm.context(thread) else { return };
         let did = self.process.vm.resume(thread, context);
