@@ -10,6 +10,7 @@
 pub mod session;
 mod survey;
 mod telemetry;
+pub mod words;
 
 pub use session::{Session, TargetError};
 pub use survey::{Inspection, Interpreter, Thread};

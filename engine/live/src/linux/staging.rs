@@ -264,7 +264,7 @@ impl Staging {
     /// Takes all of it away again: what was put there, and what the target left of these names.
     ///
     /// A name that is in nobody's list keeps its folder there, which harms nobody.
-    pub fn remove(self, answers: &[&str]) {
+    pub fn remove(&mut self, answers: &[&str]) {
         for name in answers {
             let _ = unlinkat(&self.answers, *name, UnlinkatFlags::NoRemoveDir);
         }
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_as_it_is() {
-        let staging = ours();
+        let mut staging = ours();
         let file = staging.answers().join("record");
         assert_eq!(staging.answer("record"), Ok(Answer::None));
         std::fs::write(&file, "text").unwrap();
