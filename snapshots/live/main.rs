@@ -12,6 +12,8 @@
 #[cfg(target_os = "linux")]
 mod cache;
 #[cfg(target_os = "linux")]
+mod cancels;
+#[cfg(target_os = "linux")]
 mod clients;
 #[cfg(target_os = "linux")]
 mod command;
@@ -93,7 +95,7 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 10] = [
+    let groups: [Vec<Situation>; 11] = [
         threads::situations(),
         requests::situations(),
         refusals::situations(),
@@ -103,6 +105,7 @@ fn all() -> impl Iterator<Item = Situation> {
         frozen::situations(),
         debug::situations(),
         clients::situations(),
+        cancels::situations(),
         predicaments::situations(),
     ];
     groups.into_iter().flatten()

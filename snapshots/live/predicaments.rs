@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::Situation;
+use crate::cancels::is_pending;
 use crate::command::{Ran, softdock};
 use crate::dap::Client;
 use crate::debug::{debug, debug_and_expect, debug_within, debuggable, left_over};
@@ -19,7 +20,6 @@ use crate::target::{Folder, Target, eventually};
 pub(crate) fn situations() -> Vec<Situation> {
     vec![
         debuggable("debug-a-thread-that-is-blocked", a_thread_that_is_blocked),
-        debuggable("debug-as-it-says-to-take-it-back", as_it_says_to_take_it_back),
         debuggable("debug-and-be-interrupted", and_be_interrupted),
         debuggable("debug-and-not-be-ready-in-time", and_not_be_ready_in_time),
         debuggable("debug-where-another-debugger-is", where_another_debugger_is),
@@ -43,7 +43,7 @@ pub(crate) fn situations() -> Vec<Situation> {
 }
 
 /// Its main thread reads what does not come; another one computes.
-const BLOCKED: &str = "import sys, threading
+pub(crate) const BLOCKED: &str = "import sys, threading
 sys.executable = sys.argv[1]
 def compute():
     while True: pass
@@ -86,25 +86,6 @@ fn a_thread_that_is_blocked(python: &Python) {
     assert_eq!(service.target.errors(), "");
 }
 
-/// The command that it prints for that takes the request back.
-fn as_it_says_to_take_it_back(python: &Python) {
-    let folder = Folder::new();
-    let service = Service::start(python, &folder, BLOCKED);
-    service.target.wait_until_blocked();
-    let mut command = softdock();
-    command.args(["debug", "--timeout", "100ms", "--pid"]).arg(service.target.pid().to_string());
-    let ran = Ran::of(command.output().unwrap());
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
-    assert!(is_pending(&service.target));
-    let (_, words) = ran.stderr.split_once("to take it back: softdock ").unwrap();
-    let words: Vec<&str> = words.lines().next().unwrap().split(' ').collect();
-    let cancelled = Ran::of(softdock().args(&words).output().unwrap());
-    assert_eq!(cancelled.code, Some(0), "{}", cancelled.stderr);
-    assert!(!is_pending(&service.target));
-    let (_, left) = ran.stderr.split_once("its files stay in ").unwrap();
-    std::fs::remove_dir_all(left.lines().next().unwrap()).unwrap();
-}
-
 /// What was written is taken back, and nothing stays.
 fn and_be_interrupted(python: &Python) {
     let folder = Folder::new();
@@ -121,11 +102,6 @@ fn and_be_interrupted(python: &Python) {
     ran.expect_stop("failed", "confirm", "cancelled");
     assert!(!is_pending(&service.target));
     assert!(left_over(Path::new("/"), &session).is_empty());
-}
-
-fn is_pending(target: &Target) -> bool {
-    let threads = &crate::command::inspect(target)["interpreters"][0]["threads"];
-    threads.as_array().unwrap().iter().any(|thread| thread["pending"].is_string())
 }
 
 /// The program is in an import that debugpy needs, for longer than anybody waits. What was begun

@@ -22,9 +22,12 @@ use super::super::debug::Args;
 use super::super::settings::{self, Wanted};
 use super::super::{Exit, usage};
 use super::attach::{Done, attempt, cancellation, give_up};
-use super::{open, session};
+use super::{cancel, open, session};
 
 pub(crate) fn debug(args: &Args) -> Exit {
+    if args.cancel {
+        return cancel::cancel(args);
+    }
     let wanted = match settings::for_session(args) {
         Ok(wanted) => wanted,
         Err(mistake) => return usage(&format!("softdock: {mistake}")),
@@ -65,11 +68,11 @@ pub(super) enum Step {
 }
 
 impl Step {
-    /// The script that the target is asked to run for it.
-    pub(super) const fn script(self) -> &'static str {
+    /// The script that the target is asked to run for it, and the one that does the work.
+    pub(super) const fn scripts(self) -> [&'static str; 2] {
         match self {
-            Step::Session | Step::Client => "stub.py",
-            Step::Stop => "break.py",
+            Step::Session | Step::Client => ["stub.py", "loader.py"],
+            Step::Stop => ["break.py", "breakpoint.py"],
         }
     }
 }
@@ -85,7 +88,7 @@ pub(super) enum End {
 }
 
 /// The same request, as `attach` would be asked to run a script.
-fn as_attach(args: &Args, script: Option<PathBuf>) -> attach_args::Args {
+pub(super) fn as_attach(args: &Args, script: Option<PathBuf>) -> attach_args::Args {
     attach_args::Args {
         script,
         target: args.target,
@@ -260,13 +263,16 @@ impl<'d> Dock<'d> {
     /// Takes the files away, but for those that the target may still come to read.
     fn leave(self) {
         if !self.is_wanted {
-            self.staging.remove(&[record::NAME, record::UNFINISHED, STOPPED]);
+            self.staging.remove(&ANSWERS);
         }
     }
 }
 
 /// By this file the target tells that it has run the breakpoint.
 const STOPPED: &str = "stopped";
+
+/// All that the target may write.
+pub(super) const ANSWERS: [&str; 3] = [record::NAME, record::UNFINISHED, STOPPED];
 
 /// Whether a request of ours may still be in the target.
 pub(super) fn is_still_wanted(done: &Done) -> bool {
@@ -318,15 +324,17 @@ fn put_files(
         patience: args.timeout,
         watch: wanted.watch.unwrap_or_default(),
     };
-    let loader = put(staging, "loader.py", LOADER)?;
-    put(staging, Step::Session.script(), &stub::stub(&bytes(&loader), &settings))
+    let [stub, loader] = Step::Session.scripts();
+    let loader = put(staging, loader, LOADER)?;
+    put(staging, stub, &stub::stub(&bytes(&loader), &settings))
 }
 
 /// The same for the breakpoint.
 fn put_breakpoint(staging: &mut Staging) -> Result<PathBuf, Box<Stopped>> {
     let answer = bytes(&staging.answers().join(STOPPED));
-    let breakpoint = put(staging, "breakpoint.py", BREAKPOINT)?;
-    put(staging, Step::Stop.script(), &stub::break_stub(&bytes(&breakpoint), &answer))
+    let [stub, breakpoint] = Step::Stop.scripts();
+    let breakpoint = put(staging, breakpoint, BREAKPOINT)?;
+    put(staging, stub, &stub::break_stub(&bytes(&breakpoint), &answer))
 }
 
 fn put(staging: &mut Staging, name: &str, text: &str) -> Result<PathBuf, Box<Stopped>> {

@@ -232,20 +232,9 @@ fn trouble(docked: &Docked, session: &Session) -> String {
     }
     if let Some(folder) = &session.folder {
         let left = styled(WARN, format!("left in the target: {}", session.left));
-        let _ = write!(text, "\n  {left}; to take it back: {}", cancel(docked));
+        let cancel = format!("softdock debug --pid {} --cancel", pid(docked));
+        let _ = write!(text, "\n  {left}; to take it back: {cancel}");
         let _ = write!(text, "\n  {}", styled(FAINT, format!("its files stay in {folder}")));
     }
     text + &hint(session.hint.as_deref())
-}
-
-/// The command that takes this very request back, and nobody else's.
-fn cancel(docked: &Docked) -> String {
-    let thread = docked.done.report.thread.map_or(0, |thread| thread.id);
-    let interpreter = docked.done.report.interpreter.map_or(0, |interpreter| interpreter.id);
-    let script = named(&docked.folder.join(docked.step.script()));
-    let mut command = format!("softdock attach --pid {} --thread {thread}", pid(docked));
-    if interpreter != 0 {
-        let _ = write!(command, " --interpreter {interpreter}");
-    }
-    command + " --cancel " + &script
 }
