@@ -26,6 +26,8 @@ mod embedded;
 #[cfg(target_os = "linux")]
 mod frozen;
 #[cfg(target_os = "linux")]
+mod killed;
+#[cfg(target_os = "linux")]
 mod places;
 #[cfg(target_os = "linux")]
 mod predicaments;
@@ -41,6 +43,8 @@ mod service;
 mod target;
 #[cfg(target_os = "linux")]
 mod threads;
+#[cfg(target_os = "linux")]
+mod traced;
 
 #[cfg(target_os = "linux")]
 use pythons::Python;
@@ -95,7 +99,7 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 11] = [
+    let groups: [Vec<Situation>; 12] = [
         threads::situations(),
         requests::situations(),
         refusals::situations(),
@@ -103,6 +107,7 @@ fn all() -> impl Iterator<Item = Situation> {
         places::situations(),
         embedded::situations(),
         frozen::situations(),
+        killed::situations(),
         debug::situations(),
         clients::situations(),
         cancels::situations(),
