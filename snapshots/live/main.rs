@@ -38,6 +38,8 @@ mod refusals;
 #[cfg(target_os = "linux")]
 mod requests;
 #[cfg(target_os = "linux")]
+mod rivals;
+#[cfg(target_os = "linux")]
 mod service;
 #[cfg(target_os = "linux")]
 mod target;
@@ -99,9 +101,10 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 12] = [
+    let groups: [Vec<Situation>; 13] = [
         threads::situations(),
         requests::situations(),
+        rivals::situations(),
         refusals::situations(),
         cache::situations(),
         places::situations(),

@@ -28,7 +28,6 @@ pub(crate) fn situations() -> Vec<Situation> {
         debuggable("debug-a-process-that-ends", a_process_that_ends),
         debuggable("debug-a-program-that-is-no-python", a_program_that_is_no_python),
         debuggable("debug-and-let-children-be", and_let_children_be),
-        debuggable("debug-by-two-at-once", by_two_at_once),
         debuggable("debug-what-a-person-reads", what_a_person_reads),
         Situation { possible: |_| is_root(), ..debuggable("debug-another-user", another_user) },
         Situation {
@@ -266,23 +265,6 @@ while True: time.sleep(0.01)
     service.target.wake();
     assert_eq!([service.target.line(), service.target.line()], ["a child", "it has ended"]);
     client.disconnect();
-}
-
-/// One starts it, and the other one gets the same.
-fn by_two_at_once(python: &Python) {
-    let folder = Folder::new();
-    let service = Service::start(python, &folder, WORK);
-    let target = &service.target;
-    let said = std::thread::scope(|scope| {
-        let both = [(); 2].map(|()| scope.spawn(|| debug_and_expect(target, &[])));
-        both.map(|one| one.join().unwrap())
-    });
-    let [(one, first), (other, second)] = said;
-    assert_eq!(one, other);
-    let reused = [&first["reused"], &second["reused"]];
-    assert!(reused.contains(&&json!(true)) && reused.contains(&&json!(false)), "{reused:?}");
-    Client::attach(one, &[]).disconnect();
-    assert_eq!(target.errors(), "");
 }
 
 fn what_a_person_reads(python: &Python) {
