@@ -20,7 +20,7 @@ use std::fmt;
 
 use serde::Serialize;
 use softdock_attach::{
-    Found, LayoutFault, Outcome, ParseMode, Reason, RemoteWritePlan, Report, Stage,
+    Found, LayoutFault, Outcome, ParseMode, Reason, RemoteWritePlan, Report, Site, Stage,
 };
 use softdock_process::{Address, ErrorKind};
 
@@ -112,7 +112,7 @@ pub struct Attempt {
 pub struct Stopped {
     /// `refused` or `failed`.
     pub outcome: &'static str,
-    /// `open`, `preflight` or `turn`.
+    /// `open`, `preflight` or `turn`; `plan` where there was nothing to take back.
     pub site: &'static str,
     /// Why.
     pub reason: &'static str,
@@ -153,6 +153,19 @@ impl Stopped {
             code: "ScriptBufferWrite",
             hint: Some(hint),
             ..*Stopped::at_open(reason, detail)
+        })
+    }
+
+    /// There was nothing to take back.
+    #[must_use]
+    pub fn nothing_pending(detail: String, hint: Option<String>) -> Box<Stopped> {
+        let (site, reason) = (Site::Plan, Reason::NothingPending);
+        Box::new(Stopped {
+            outcome: Outcome::Refused.name(),
+            site: site.name(),
+            code: reason.code(site),
+            hint,
+            ..*Stopped::at_open(reason.name(), detail)
         })
     }
 

@@ -49,7 +49,7 @@ fn kind(args: &Args) -> &'static str {
 /// An attempt that the engine was asked for.
 pub(super) struct Done {
     pub(super) report: Report,
-    script: Option<PathBuf>,
+    pub(super) script: Option<PathBuf>,
     pub(super) waited: Duration,
     pub(super) main_thread: Option<u64>,
     pub(super) phases: Vec<softdock::live::Phase>,
@@ -194,7 +194,7 @@ fn tell(args: &Args, config: &Config, done: &Done) {
 /// An attempt with what only a live one has.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Live {
+pub(super) struct Live {
     #[serde(flatten)]
     attempt: Attempt,
     /// What the system's settings have to do with a failure.
@@ -203,7 +203,7 @@ struct Live {
     waited_micros: u64,
 }
 
-fn body(config: &Config, attempt: Attempt, done: &Done, pid: u32) -> Timed<Live> {
+pub(super) fn body(config: &Config, attempt: Attempt, done: &Done, pid: u32) -> Timed<Live> {
     let waited_micros = u64::try_from(done.waited.as_micros()).unwrap_or(u64::MAX);
     let advice = advice(&done.report, pid);
     let body = Live { attempt, advice, main_thread: done.main_thread, waited_micros };
@@ -248,6 +248,6 @@ pub(super) fn planned(report: &Report, who: &str) -> String {
 }
 
 /// The thread that was asked, in words.
-fn who(done: &Done) -> String {
+pub(super) fn who(done: &Done) -> String {
     words::thread(&done.report, done.main_thread)
 }

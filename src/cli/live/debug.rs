@@ -24,10 +24,13 @@ use super::super::debug::Args;
 use super::super::settings;
 use super::super::{Exit, usage};
 use super::attach::{attempt, cancellation, give_up};
-use super::open;
 use super::session::tell;
+use super::{cancel, open};
 
 pub(crate) fn debug(args: &Args) -> Exit {
+    if args.cancel {
+        return cancel::cancel(args);
+    }
     let asked_for = match settings::for_session(args) {
         Ok(asked_for) => asked_for,
         Err(mistake) => return usage(&format!("softdock: {mistake}")),
@@ -52,7 +55,7 @@ fn wanted(args: &Args, asked_for: settings::Wanted) -> Result<Wanted, Box<Stoppe
 }
 
 /// The same request, as `attach` would be asked to run a script.
-fn as_attach(args: &Args, script: Option<PathBuf>) -> attach_args::Args {
+pub(super) fn as_attach(args: &Args, script: Option<PathBuf>) -> attach_args::Args {
     attach_args::Args {
         script,
         target: args.target,
@@ -160,12 +163,15 @@ impl session::Dock for Live<'_> {
     }
 
     fn remove_files(&mut self) {
-        self.staging.remove(&[record::NAME, record::UNFINISHED, STOPPED]);
+        self.staging.remove(&ANSWERS);
     }
 }
 
 /// By this file the target tells that it has run the breakpoint.
 const STOPPED: &str = "stopped";
+
+/// All that the target may write.
+pub(super) const ANSWERS: [&str; 3] = [record::NAME, record::UNFINISHED, STOPPED];
 
 /// Opens the process once more, for the engine. Both hold the very process, and it is the same.
 fn the_same(watched: &mut Process) -> Result<Process, Box<Stopped>> {
@@ -207,15 +213,17 @@ fn put_files(args: &Args, wanted: &Wanted, staging: &mut Staging) -> Result<Path
         patience: args.timeout,
         watch: wanted.watch.unwrap_or_default(),
     };
-    let loader = put(staging, "loader.py", LOADER)?;
-    put(staging, Step::Session.script(), &stub::stub(&bytes(&loader), &settings))
+    let [stub, loader] = Step::Session.scripts();
+    let loader = put(staging, loader, LOADER)?;
+    put(staging, stub, &stub::stub(&bytes(&loader), &settings))
 }
 
 /// The same for the breakpoint.
 fn put_breakpoint(staging: &mut Staging) -> Result<PathBuf, Box<Stopped>> {
     let answer = bytes(&staging.answers().join(STOPPED));
-    let breakpoint = put(staging, "breakpoint.py", BREAKPOINT)?;
-    put(staging, Step::Stop.script(), &stub::break_stub(&bytes(&breakpoint), &answer))
+    let [stub, breakpoint] = Step::Stop.scripts();
+    let breakpoint = put(staging, breakpoint, BREAKPOINT)?;
+    put(staging, stub, &stub::break_stub(&bytes(&breakpoint), &answer))
 }
 
 fn put(staging: &mut Staging, name: &str, text: &str) -> Result<PathBuf, Box<Stopped>> {

@@ -1,7 +1,9 @@
 //! The live commands: opening the process, asking whether it could read the script, and saying why
-//! something came to nothing. What is shown of a success is in `attach`, `debug` and `inspect`.
+//! something came to nothing. What is shown of a success is in `attach`, `cancel`, `session` and
+//! `inspect`.
 
 mod attach;
+mod cancel;
 mod debug;
 mod inspect;
 mod session;

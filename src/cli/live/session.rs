@@ -40,7 +40,7 @@ fn tell_text(live: &Live<'_>, docked: &Docked, session: &Session) {
     match (&docked.end, docked.step) {
         (End::Engine, _) if is_success => output::result(&planned(report, &who(docked))),
         (End::Engine, _) => tell_failure(report, live.args.target.pid),
-        _ if !is_success => output::message(&trouble(live, docked, session)),
+        _ if !is_success => output::message(&trouble(session)),
         (_, Step::Session) => {
             output::result(&success(live, docked, session));
             output::message(&warnings(live, session));
@@ -113,7 +113,7 @@ fn warnings(live: &Live<'_>, session: &Session) -> String {
     text
 }
 
-fn trouble(live: &Live<'_>, docked: &Docked, session: &Session) -> String {
+fn trouble(session: &Session) -> String {
     let reason = session.reason.unwrap_or("unexpected");
     let mut text = failure(session.outcome, session.site, reason);
     if let Some(detail) = &session.detail {
@@ -121,21 +121,9 @@ fn trouble(live: &Live<'_>, docked: &Docked, session: &Session) -> String {
     }
     if let Some(folder) = &session.folder {
         let left = styled(WARN, format!("left in the target: {}", session.left));
-        let _ = write!(text, "\n  {left}; to take it back: {}", cancel(live, docked, session));
+        let cancel = format!("softdock debug --pid {} --cancel", pid(session));
+        let _ = write!(text, "\n  {left}; to take it back: {cancel}");
         let _ = write!(text, "\n  {}", styled(FAINT, format!("its files stay in {folder}")));
     }
     text + &hint(session.hint.as_deref())
-}
-
-/// The command that takes this very request back, and nobody else's.
-fn cancel(live: &Live<'_>, docked: &Docked, session: &Session) -> String {
-    let report = &docked.asked.report;
-    let thread = report.thread.map_or(0, |thread| thread.id);
-    let interpreter = report.interpreter.map_or(0, |interpreter| interpreter.id);
-    let script = named(&live.folder().join(docked.step.script()));
-    let mut command = format!("softdock attach --pid {} --thread {thread}", pid(session));
-    if interpreter != 0 {
-        let _ = write!(command, " --interpreter {interpreter}");
-    }
-    command + " --cancel " + &script
 }
