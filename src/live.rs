@@ -92,6 +92,66 @@ impl Turn {
         }
         Some(Turn { _lock: None })
     }
+
+    /// The same turn, which a thread has brought to an end by taking the script.
+    #[must_use]
+    pub fn until_copied(self, process: Process, thread: u64) -> Copying {
+        Copying { _turn: self, process, thread }
+    }
+}
+
+/// A turn that ends when the path of a script that was taken must have been copied.
+///
+/// CPython lowers the flag first, then asks for 512 bytes and copies the path into them
+/// (`_PyRunRemoteDebugger`). A thread that loses its processor in between finds what the next
+/// attacher has written by then: of 800 attaches by two processes on a busy machine one was told as
+/// taken and never ran, and the one after it ran twice. So whoever has seen the flag fall gives the
+/// turn back when the thread sleeps, which it does not do in between, or has run on.
+#[derive(Debug)]
+pub struct Copying {
+    _turn: Turn,
+    process: Process,
+    thread: u64,
+}
+
+/// More than asking for 512 bytes and copying them takes.
+const COPY_MAX: Duration = Duration::from_micros(100);
+
+/// How long the turn is kept for a thread that gets no processor.
+const COPYING_MAX: Duration = Duration::from_millis(500);
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        let (began, mut pace) = (Instant::now(), Pace::default());
+        for polls in 0.. {
+            let sleeps = self.process.activity(self.thread);
+            let sleeps = sleeps.is_ok_and(|activity| !activity.running && !activity.stopped);
+            let Ok(time) = self.process.time_on_processor(self.thread) else { return };
+            if sleeps || pace.has_run_on(time) || began.elapsed() >= COPYING_MAX {
+                return;
+            }
+            std::thread::sleep(pause(polls));
+        }
+    }
+}
+
+/// What is known of how long a thread has run. The system counts now and then: the first count that
+/// differs was made after we began to look, and only what comes on top of it was run since.
+#[derive(Debug, Default)]
+struct Pace {
+    before: Option<Duration>,
+    since: Option<Duration>,
+}
+
+impl Pace {
+    fn has_run_on(&mut self, time: Duration) -> bool {
+        if self.before.is_some_and(|before| before != time) {
+            let since = *self.since.get_or_insert(time);
+            return time.saturating_sub(since) >= COPY_MAX;
+        }
+        self.before = Some(time);
+        false
+    }
 }
 
 /// What one step of an attempt cost.
@@ -144,6 +204,12 @@ impl<'h> LiveHost<'h> {
     #[must_use]
     pub fn waited(&self) -> Duration {
         self.patience.waited()
+    }
+
+    /// The process, for whoever has still to do with it.
+    #[must_use]
+    pub fn into_process(self) -> Process {
+        self.process
     }
 
     /// Why the target could not be stopped, if it should have been and could not.
@@ -277,5 +343,13 @@ mod tests {
         assert!(Turn::take(pid, Duration::from_millis(1), &nobody).is_none());
         drop(first);
         assert!(Turn::take(pid, Duration::ZERO, &nobody).is_some());
+    }
+
+    #[test]
+    fn a_thread_has_run_on_when_it_was_counted_twice() {
+        let mut pace = Pace::default();
+        let counts = [0, 0, 900, 900, 950, 1000].map(Duration::from_micros);
+        let has_run_on = counts.map(|time| pace.has_run_on(time));
+        assert_eq!(has_run_on, [false, false, false, false, false, true]);
     }
 }

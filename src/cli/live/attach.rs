@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use softdock::cache::{Folder, Miss};
-use softdock::live::{Cancellation, LiveHost, Turn};
+use softdock::live::{Cancellation, Copying, LiveHost, Turn};
 use softdock::report::words::{self, clean};
 use softdock::report::{Attempt, Line, Stopped, Telemetry};
 use softdock_attach::{CachedThread, Config, Outcome, Reason, Report, Request};
@@ -53,6 +53,7 @@ pub(super) struct Done {
     pub(super) waited: Duration,
     pub(super) main_thread: Option<u64>,
     pub(super) phases: Vec<softdock::live::Phase>,
+    _copying: Option<Copying>,
 }
 
 pub(super) fn cancellation() -> Result<Cancellation, Box<Stopped>> {
@@ -76,7 +77,7 @@ pub(super) fn attempt(
     if let Some(script) = script.as_deref().filter(|_| !args.cancel) {
         preflight(&process, script)?;
     }
-    let _turn = take_turn(args, config, &cancellation)?;
+    let turn = take_turn(args, config, &cancellation)?;
     let remembering = open_folder(config);
     let cached = remembering.as_ref().and_then(|folder| recall(folder, &mut process, config));
     let conclude = |report: &Report| {
@@ -104,7 +105,14 @@ pub(super) fn attempt(
     }
     let main_thread = host.main_thread().ok().flatten();
     let (waited, phases) = (host.waited(), host.phases().to_vec());
-    Ok(Done { report, script, waited, main_thread, phases })
+    let _copying = turn.and_then(|turn| copying(turn, host.into_process(), &report));
+    Ok(Done { report, script, waited, main_thread, phases, _copying })
+}
+
+/// Who has seen a script taken gives the turn back after having told of it.
+fn copying(turn: Turn, process: Process, report: &Report) -> Option<Copying> {
+    let thread = report.thread.filter(|_| report.outcome == Outcome::Consumed)?;
+    Some(turn.until_copied(process, u64::try_from(thread.id).ok()?))
 }
 
 /// Where it is kept what is remembered, if it shall be.
