@@ -115,8 +115,12 @@ impl Census {
             self.by_export(),
             self.no_false_positives("false-positives-managed", managed),
             self.no_false_positives("false-positives-concord", concord),
-            self.all_but("one-summary-line", "exactly one summary line", &self.not_concluded),
-            self.all_but("both-events", "both events of telemetry", &self.not_told),
+            self.all_but(
+                "one-summary-line",
+                "attempts with exactly one summary line",
+                &self.not_concluded,
+            ),
+            self.all_but("both-events", "attempts with both events of telemetry", &self.not_told),
         ]
     }
 

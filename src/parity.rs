@@ -1,12 +1,13 @@
 //! Whether both front ends come to the same: one scenario, attempted by each, judged by the same
-//! oracle, compared field by field. What differs is explained by the nature of the second front end,
-//! or it is a finding.
+//! oracle, compared field by field. What differs is explained by the nature of the second one, or
+//! it is a finding.
 //!
-//! A fault is addressed by site and hit, and strikes that access of the engine. Concord looks twice,
-//! so that there are two such accesses: each scenario with faults is attempted by it once with the
-//! faults in whichever look makes the access first, and once more with a rehearsal that they leave
-//! alone. And it holds the target still, which then does not move by itself. So there may be faults
-//! that the attempt that writes is spared; [`World::spared`](crate::world::World::spared) says which.
+//! A fault is addressed by site and hit, and strikes that access of the engine. Concord looks
+//! twice, so that there are two such accesses: each scenario with faults is attempted by it once
+//! with the faults in whichever look makes the access first, and once more with a rehearsal that
+//! they leave alone. And it holds the target still, which then does not move by itself. So there
+//! may be faults that the attempt that writes is spared:
+//! [`World::spared`](crate::world::World::spared).
 //!
 //! No explanation is taken on trust: the scenario is attempted once more by the *managed* front end
 //! without what the other one was spared, and must then come to exactly what Concord came to. Only
@@ -52,8 +53,8 @@ pub enum Parity {
 pub enum Nature {
     /// The target stood still, and did not do what the scenario says it does meanwhile.
     StoodStill,
-    /// A fault struck the rehearsal, which survived it, so that the attempt did not meet it; or none
-    /// was to, and the rehearsal ended it all.
+    /// A fault struck the rehearsal, which survived it, so that the attempt did not meet it; or it
+    /// was to strike the attempt, and the rehearsal ended it all.
     Rehearsed,
     /// A fault struck the rehearsal, which came to another plan than the attempt: nothing was
     /// written.

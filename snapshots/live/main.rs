@@ -22,6 +22,8 @@ mod debug;
 #[cfg(target_os = "linux")]
 mod embedded;
 #[cfg(target_os = "linux")]
+mod front_ends;
+#[cfg(target_os = "linux")]
 mod frozen;
 #[cfg(target_os = "linux")]
 mod places;
@@ -93,13 +95,14 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 10] = [
+    let groups: [Vec<Situation>; 11] = [
         threads::situations(),
         requests::situations(),
         refusals::situations(),
         cache::situations(),
         places::situations(),
         embedded::situations(),
+        front_ends::situations(),
         frozen::situations(),
         debug::situations(),
         clients::situations(),

@@ -88,8 +88,8 @@ pub struct Past<'s> {
 enum Fate {
     Ahead,
     Struck,
-    /// It did not strike the attempt that writes: it struck the rehearsal before it, or it was to be
-    /// a move of a target that stood still.
+    /// It did not strike the attempt that writes: it struck the rehearsal before it, or was to be a
+    /// move of a target that stood still.
     Spared,
 }
 

@@ -1,5 +1,5 @@
-//! Scenarios attempted by both front ends: a line for each, and at the end what is demanded of both.
-//! What counts as the same is for the library to say.
+//! Scenarios attempted by both front ends: a line for each, and at the end what is demanded of
+//! both. What counts as the same is for the library to say.
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus};
 use serde::Serialize;
@@ -44,6 +44,7 @@ pub(super) struct Pairs {
 
 /// How many scenarios came out how.
 #[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Kinds {
     scenarios: usize,
     same: usize,
@@ -67,6 +68,7 @@ impl Kinds {
 
 /// The body of a line of JSON.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ToldPair {
     name: String,
     clean: bool,
@@ -79,6 +81,7 @@ struct ToldPair {
 
 /// The body of the last one.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ToldFigures<'p> {
     as_they_come: &'p Kinds,
     after_rehearsal: &'p Kinds,
