@@ -82,3 +82,59 @@ impl FrontEnd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use softdock_attach::{Outcome, Site};
+    use softdock_process::ErrorKind;
+
+    use super::*;
+    use crate::run::{Run, Stage};
+    use crate::scenario;
+    use crate::trace::Trace;
+
+    fn run(more: &str, front_end: FrontEnd) -> Run {
+        let expect = "expect: (outcome: \"armed\", site: \"verify\")";
+        let text = format!("Attach(about: \"x\", {more} {expect})");
+        let scenario = scenario::parse(Path::new("case.ron"), &text).expect("a scenario");
+        let scenario = scenario.into_attach().expect("an attempt");
+        let mut stage = Stage::new(&scenario).expect("a process");
+        stage.attach_by(front_end);
+        stage.run(Trace::on())
+    }
+
+    /// Nothing is asked of it but to stop, before the first question of all.
+    #[test]
+    fn a_target_that_cannot_be_stopped_is_not_looked_at() {
+        for (fault, kind) in [("Denied", ErrorKind::Denied), ("Gone", ErrorKind::Gone)] {
+            let fault = format!("faults: [(site: \"gate\", kind: {fault})],");
+            let Run { report, accesses, conclusions, .. } = run(&fault, FrontEnd::Concord);
+            assert_eq!((report.outcome, report.site), (Outcome::Failed, Site::Identify));
+            assert_eq!(report.reason, Some(softdock_attach::Reason::Process(kind)));
+            assert_eq!((accesses, conclusions), (1, 1));
+        }
+    }
+
+    #[test]
+    fn who_is_turned_away_at_the_gate_stops_nobody() {
+        let mixed = "variables: {\"PTVS_MIXED_MODE\": \"1\"},";
+        assert_eq!(run(mixed, FrontEnd::Concord).accesses, 0);
+    }
+
+    #[test]
+    fn a_dry_run_is_the_rehearsal_alone() {
+        let dry = "config: (dry_run: true),";
+        let [managed, concord] = FrontEnd::ALL.map(|by| run(dry, by));
+        assert_eq!(concord.report, managed.report);
+        assert_eq!(concord.accesses, managed.accesses + 1, "and the stop");
+    }
+
+    #[test]
+    fn each_says_who_it_is() {
+        let line = |by: FrontEnd| run("", by).report.summary().by(by.tag()).to_string();
+        assert!(line(FrontEnd::Managed).starts_with("[PTVS][SafeAttach] outcome=armed "));
+        assert!(line(FrontEnd::Concord).starts_with("[PTVS][SafeAttach][Concord] outcome=armed "));
+    }
+}

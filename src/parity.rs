@@ -258,6 +258,18 @@ mod tests {
         check(r#"(site: "verify", kind: Move(Poll(4242)))"#, taken, "stood-still");
     }
 
+    #[test]
+    fn looks_that_come_to_two_plans_write_nothing() {
+        let expect = r#"outcome: "refused", site: "recheck", reason: "moved""#;
+        check(r#"(site: "walk-threads", kind: FlipBit(2464))"#, expect, "looks-differ");
+    }
+
+    #[test]
+    fn a_rehearsal_that_survives_a_fault_is_not_struck_twice() {
+        let expect = r#"outcome: "refused", site: "recheck", reason: "process-replaced""#;
+        check(r#"(site: "identify", kind: LieAnswer)"#, expect, "rehearsed");
+    }
+
     /// Nothing is spared, and something else comes out: no nature explains that.
     #[test]
     fn what_is_not_explained_is_different() {

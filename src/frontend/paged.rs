@@ -311,6 +311,38 @@ mod tests {
         assert_eq!((error.kind, error.done), (ErrorKind::Unmapped, 0));
     }
 
+    /// No system has such memory; a debugger that reads a dump may.
+    #[test]
+    fn what_there_is_of_a_page_is_counted() {
+        struct Cut(AddressSpace, u64);
+        impl ProcessMemory for Cut {
+            fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
+                let (wanted, kind) = (into.len(), ErrorKind::Short);
+                let done = self.1.saturating_sub(at.get()).min(wanted as u64) as usize;
+                self.0.read(at, &mut into[..done])?;
+                if done < wanted { Err(MemoryError { kind, at, wanted, done }) } else { Ok(()) }
+            }
+
+            fn write(&mut self, _: Address, _: &[u8]) -> Result<(), MemoryError> {
+                unreachable!("it is read only")
+            }
+        }
+        let mut door = Cut(ground().door.space, BASE + PAGE + 100);
+        let mut read = |at: u64, len: usize| {
+            let mut bytes = vec![0; len];
+            let result = Pages::default().read(&mut door, Address::new(BASE + at), &mut bytes);
+            let done = result.map_or_else(|error| error.done, |()| len);
+            let there = (at as usize..at as usize + done).map(Ground::pattern);
+            assert_eq!(bytes[..done], there.collect::<Vec<_>>());
+            result.map_err(|error| (error.kind, error.done))
+        };
+        assert_eq!(read(PAGE, 100), Ok(()));
+        assert_eq!(read(PAGE + 10, 100), Err((ErrorKind::Short, 90)));
+        assert_eq!(read(10, PAGE_BYTES + 100), Err((ErrorKind::Short, PAGE_BYTES + 90)));
+        assert_eq!(read(PAGE + 100, 8), Err((ErrorKind::Unmapped, 0)));
+        assert_eq!(read(PAGE + 200, 8), Err((ErrorKind::Unmapped, 0)));
+    }
+
     #[test]
     fn what_lies_beside_is_not_fetched_again_but_the_same_is() {
         let mut through = ground();
