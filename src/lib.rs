@@ -26,7 +26,9 @@
 //! | [`trace`] | what happened, for a person |
 //! | [`report`] | what an attempt came to, as JSON and as text |
 //! | [`cache`] | what an attach remembers for the next one, on disk |
+//! | [`patience`] | how long a request is given to be taken |
 //! | [`answer`] | waiting for what a target tells of its debugger |
+//! | [`session`] | a debugger in a target: what follows which, and what came of it |
 //! | `live` | a real process behind the engine |
 
 pub mod answer;
@@ -45,9 +47,11 @@ pub mod frontend;
 pub mod live;
 pub mod oracle;
 pub mod parity;
+pub mod patience;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod session;
 pub mod shrink;
 pub mod stepping;
 pub mod story;

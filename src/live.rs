@@ -1,7 +1,7 @@
 //! A live process as the host of an attempt: the engine's questions go to the system, the waiting
 //! is done with a real clock, and whoever started the attempt hears what it came to.
 //!
-//! This is the only place of this crate with a clock and with signals. It knows nothing of output:
+//! This is the only place of this crate with signals. It knows nothing of output:
 //! what is printed is decided by the command.
 
 use std::fmt;
@@ -20,15 +20,10 @@ use softdock_process::{
     Threads,
 };
 
+use crate::answer::WallClock;
 use crate::frontend::FrontEnd;
 use crate::frontend::paged::Pages;
-
-/// The first pause between two looks at the pending flag. A busy loop takes a script after some
-/// 60 µs, so that a shorter one would only burn time.
-const PAUSE_MIN: Duration = Duration::from_micros(50);
-
-/// The longest pause; each is twice the one before.
-const PAUSE_MAX: Duration = Duration::from_millis(5);
+use crate::patience::{Patience, pause};
 
 /// Whether the user gave up.
 #[derive(Clone, Debug, Default)]
@@ -115,11 +110,10 @@ pub struct Phase {
 /// A live process, and the patience of whoever attaches to it.
 pub struct LiveHost<'h> {
     process: Process,
-    timeout: Duration,
+    clock: WallClock,
+    patience: Patience,
     cancellation: Cancellation,
     on_conclusion: Box<dyn FnMut(&Report) + 'h>,
-    armed_at: Option<Instant>,
-    waited: Duration,
     phases: Option<Vec<Phase>>,
     phase_began: Instant,
     /// What lies between the engine's accesses and the process.
@@ -139,11 +133,10 @@ impl<'h> LiveHost<'h> {
     ) -> LiveHost<'h> {
         LiveHost {
             process,
-            timeout,
+            clock: WallClock::start(),
+            patience: Patience::new(timeout),
             cancellation,
             on_conclusion: Box::new(on_conclusion),
-            armed_at: None,
-            waited: Duration::ZERO,
             phases: None,
             phase_began: Instant::now(),
             pages: None,
@@ -160,7 +153,7 @@ impl<'h> LiveHost<'h> {
     /// How long the target was given to take the script.
     #[must_use]
     pub fn waited(&self) -> Duration {
-        self.waited
+        self.patience.waited()
     }
 
     /// Why the target could not be stopped, if it should have been and could not.
@@ -211,18 +204,7 @@ impl Host for LiveHost<'_> {
     }
 
     fn wait(&mut self, polls: u32) -> Wait {
-        let armed_at = *self.armed_at.get_or_insert_with(Instant::now);
-        self.waited = armed_at.elapsed();
-        if self.cancellation.is_cancelled() {
-            return Wait::Cancelled;
-        }
-        let Some(left) = self.timeout.checked_sub(self.waited).filter(|left| !left.is_zero())
-        else {
-            return Wait::Deadline;
-        };
-        std::thread::sleep(pause(polls).min(left));
-        self.waited = armed_at.elapsed();
-        Wait::Again
+        self.patience.wait(&mut self.clock, self.cancellation.is_cancelled(), polls)
     }
 
     /// What stands still already is not stopped twice.
@@ -260,11 +242,6 @@ impl Host for LiveHost<'_> {
         self.end_phase();
         (self.on_conclusion)(report);
     }
-}
-
-/// A signal does not cut a sleep of the standard library short, so none is long.
-fn pause(polls: u32) -> Duration {
-    PAUSE_MIN.saturating_mul(1 << polls.min(16)).min(PAUSE_MAX)
 }
 
 impl ProcessMemory for LiveHost<'_> {
@@ -331,14 +308,5 @@ mod tests {
         assert!(Turn::take(pid, Duration::from_millis(1), &nobody).is_none());
         drop(first);
         assert!(Turn::take(pid, Duration::ZERO, &nobody).is_some());
-    }
-
-    #[test]
-    fn pauses_double_up_to_a_bound() {
-        let micros = |polls| pause(polls).as_micros();
-        assert_eq!(
-            [0, 1, 2, 6, 7, 31, u32::MAX].map(micros),
-            [50, 100, 200, 3200, 5000, 5000, 5000]
-        );
     }
 }

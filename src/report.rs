@@ -10,6 +10,7 @@
 pub mod session;
 mod survey;
 mod telemetry;
+pub mod words;
 
 pub use session::{Session, TargetError};
 pub use survey::{Inspection, Interpreter, Thread};
@@ -19,7 +20,7 @@ use std::fmt;
 
 use serde::Serialize;
 use softdock_attach::{
-    Found, LayoutFault, Outcome, ParseMode, Reason, RemoteWritePlan, Report, Stage,
+    Found, LayoutFault, Outcome, ParseMode, Reason, RemoteWritePlan, Report, Site, Stage,
 };
 use softdock_process::{Address, ErrorKind};
 
@@ -113,7 +114,7 @@ pub struct Attempt {
 pub struct Stopped {
     /// `refused` or `failed`.
     pub outcome: &'static str,
-    /// `open`, `preflight` or `turn`.
+    /// `open`, `preflight` or `turn`; `plan` where there was nothing to take back.
     pub site: &'static str,
     /// Why.
     pub reason: &'static str,
@@ -154,6 +155,19 @@ impl Stopped {
             code: "ScriptBufferWrite",
             hint: Some(hint),
             ..*Stopped::at_open(reason, detail)
+        })
+    }
+
+    /// There was nothing to take back.
+    #[must_use]
+    pub fn nothing_pending(detail: String, hint: Option<String>) -> Box<Stopped> {
+        let (site, reason) = (Site::Plan, Reason::NothingPending);
+        Box::new(Stopped {
+            outcome: Outcome::Refused.name(),
+            site: site.name(),
+            code: reason.code(site),
+            hint,
+            ..*Stopped::at_open(reason.name(), detail)
         })
     }
 

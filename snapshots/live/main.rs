@@ -12,6 +12,8 @@
 #[cfg(target_os = "linux")]
 mod cache;
 #[cfg(target_os = "linux")]
+mod cancels;
+#[cfg(target_os = "linux")]
 mod clients;
 #[cfg(target_os = "linux")]
 mod command;
@@ -26,6 +28,8 @@ mod front_ends;
 #[cfg(target_os = "linux")]
 mod frozen;
 #[cfg(target_os = "linux")]
+mod killed;
+#[cfg(target_os = "linux")]
 mod places;
 #[cfg(target_os = "linux")]
 mod predicaments;
@@ -36,11 +40,15 @@ mod refusals;
 #[cfg(target_os = "linux")]
 mod requests;
 #[cfg(target_os = "linux")]
+mod rivals;
+#[cfg(target_os = "linux")]
 mod service;
 #[cfg(target_os = "linux")]
 mod target;
 #[cfg(target_os = "linux")]
 mod threads;
+#[cfg(target_os = "linux")]
+mod traced;
 
 #[cfg(target_os = "linux")]
 use pythons::Python;
@@ -95,17 +103,20 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 11] = [
+    let groups: [Vec<Situation>; 14] = [
         threads::situations(),
         requests::situations(),
+        rivals::situations(),
         refusals::situations(),
         cache::situations(),
         places::situations(),
         embedded::situations(),
         front_ends::situations(),
         frozen::situations(),
+        killed::situations(),
         debug::situations(),
         clients::situations(),
+        cancels::situations(),
         predicaments::situations(),
     ];
     groups.into_iter().flatten()

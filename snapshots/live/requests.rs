@@ -18,7 +18,6 @@ pub(crate) fn situations() -> Vec<Situation> {
         always("another-debuggers-request-is-left-alone", another_debuggers_request),
         always("a-dry-run-writes-nothing", a_dry_run_writes_nothing),
         always("two-hundred-in-a-row-lose-nothing", two_hundred_in_a_row),
-        always("two-attachers-at-a-time-take-turns", two_attachers_at_a_time),
         always("a-turn-that-does-not-come", a_turn_that_does_not_come),
         always("one-summary-and-one-event-each", one_summary_and_one_event),
         always("what-a-person-reads", what_a_person_reads),
@@ -153,27 +152,6 @@ fn two_hundred_in_a_row(python: &Python) {
     marks[..HALF].sort_unstable();
     assert_eq!(marks, (0..2 * HALF).collect::<Vec<_>>(), "each once, the second half in order");
     assert_eq!(target.errors(), "");
-}
-
-/// Each waits for its turn, so that each sees what became of its own request.
-fn two_attachers_at_a_time(python: &Python) {
-    const EACH: usize = 40;
-    let folder = Folder::new();
-    let target = Target::run(python, &folder, BUSY);
-    let attach_all = |from: usize| {
-        for number in from..from + EACH {
-            let script = folder.script(format!("{number}.py"), &number.to_string());
-            attach_and_expect::<&str>(&target, &script, &[]);
-        }
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(|| attach_all(0));
-        scope.spawn(|| attach_all(EACH));
-    });
-    let marks = folder.script("last.py", "'last'").wait_for_marks(2 * EACH);
-    let mut marks: Vec<usize> = marks.iter().map(|mark| mark.parse().unwrap()).collect();
-    marks.sort_unstable();
-    assert_eq!(marks, (0..2 * EACH).collect::<Vec<_>>());
 }
 
 /// Nobody waits for ever: a second attacher gives up its turn, and the first goes on undisturbed.

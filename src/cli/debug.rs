@@ -74,12 +74,35 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) subprocesses: bool,
 
+    /// Take back requests for a debugger that no thread has come to yet, whichever was asked, and
+    /// take their files away. A debugger that is there stays.
+    #[arg(long, conflicts_with_all = OF_A_SESSION)]
+    pub(crate) cancel: bool,
+
     #[command(flatten)]
     pub(crate) whom: Whom,
 
     #[command(flatten)]
     pub(crate) manner: Manner,
 }
+
+/// What says which session is wanted, and of whom.
+const OF_A_SESSION: [&str; 14] = [
+    "host",
+    "port",
+    "connect",
+    "wait_for_client",
+    "stop",
+    "client_timeout",
+    "session",
+    "timeout",
+    "debugpy",
+    "python",
+    "subprocesses",
+    "thread",
+    "interpreter",
+    "freeze",
+];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -93,6 +116,8 @@ Examples:
       An editor listens there (\"listen\" in its launch.json): let the target connect to it.
   softdock debug --pid 4711 --thread any
       Ask whatever thread is running: the main one may be blocked.
+  softdock debug --pid 4711 --cancel
+      The thread never looked: take the request back.
   softdock debug --pid 4711 --debugpy /opt/debugpy
       The target has no debugpy: use what `pip install --target /opt/debugpy debugpy` put there.";
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use softdock::cache::{Folder, Miss};
 use softdock::live::{Cancellation, LiveHost, Turn};
+use softdock::report::words::{self, clean};
 use softdock::report::{Attempt, Line, Stopped, Telemetry};
 use softdock_attach::{CachedThread, Config, Outcome, Reason, Report, Request};
 use softdock_live::Process;
@@ -15,8 +16,8 @@ use softdock_process::Threads;
 
 use super::super::attach::Args;
 use super::super::output::{self, FAINT, GOOD, WARN, styled};
-use super::super::{Exit, Format, duration, settings};
-use super::{Timed, absolute, advice, clean, details, hint, open, phases, preflight};
+use super::super::{Exit, Format, settings};
+use super::{Timed, absolute, advice, details, hint, open, phases, preflight};
 
 pub(crate) fn attach(args: &Args) -> Exit {
     let config = settings::for_attach(args);
@@ -48,9 +49,9 @@ fn kind(args: &Args) -> &'static str {
 /// An attempt that the engine was asked for.
 pub(super) struct Done {
     pub(super) report: Report,
-    script: Option<PathBuf>,
+    pub(super) script: Option<PathBuf>,
     pub(super) waited: Duration,
-    main_thread: Option<u64>,
+    pub(super) main_thread: Option<u64>,
     pub(super) phases: Vec<softdock::live::Phase>,
 }
 
@@ -195,7 +196,7 @@ fn tell(args: &Args, config: &Config, done: &Done) {
 /// An attempt with what only a live one has.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Live {
+pub(super) struct Live {
     #[serde(flatten)]
     attempt: Attempt,
     /// What the system's settings have to do with a failure.
@@ -204,7 +205,7 @@ struct Live {
     waited_micros: u64,
 }
 
-fn body(config: &Config, attempt: Attempt, done: &Done, pid: u32) -> Timed<Live> {
+pub(super) fn body(config: &Config, attempt: Attempt, done: &Done, pid: u32) -> Timed<Live> {
     let waited_micros = u64::try_from(done.waited.as_micros()).unwrap_or(u64::MAX);
     let advice = advice(&done.report, pid);
     let body = Live { attempt, advice, main_thread: done.main_thread, waited_micros };
@@ -216,7 +217,7 @@ fn success(args: &Args, done: &Done) -> String {
     let who = who(done);
     let script = done.script.as_deref().map(|script| clean(script.as_os_str().as_bytes()));
     let script = script.unwrap_or_default();
-    let waited = duration::text(*waited);
+    let waited = words::duration(*waited);
     match report.outcome {
         Outcome::Consumed if done.waited.is_zero() => {
             format!("{}: {who} took {script} at once", styled(GOOD, "attached"))
@@ -250,14 +251,5 @@ pub(super) fn planned(report: &Report, who: &str) -> String {
 
 /// The thread that was asked, in words.
 pub(super) fn who(done: &Done) -> String {
-    let report = &done.report;
-    let thread = report.thread.map_or(0, |thread| thread.id);
-    let is_main = done.main_thread.and_then(|id| i64::try_from(id).ok()) == Some(thread);
-    let role = if is_main { " (main)" } else { "" };
-    let version = report.version.map(|version| format!(" {version}")).unwrap_or_default();
-    let interpreter = match report.interpreter {
-        Some(interpreter) if interpreter.id != 0 => format!(" of interpreter {}", interpreter.id),
-        _ => String::new(),
-    };
-    format!("thread {thread}{role}{interpreter} of CPython{version}")
+    words::thread(&done.report, done.main_thread)
 }

@@ -57,7 +57,7 @@ pub use freeze_error::FreezeError;
 pub use namespace::ScriptView;
 pub use open_error::OpenError;
 pub use random::random_bits;
-pub use staging::{Answer, StageError, Staging};
+pub use staging::{Answer, StageError, Staging, is_staging};
 
 /// A live process. Opening it stops nothing and changes nothing in it.
 ///
@@ -134,6 +134,15 @@ impl Process {
     /// come from somebody who cannot give them.
     pub fn stage(&self) -> Result<Staging, StageError> {
         staging::stage(&self.handle)
+    }
+
+    /// Opens the folder that an earlier request has left at this path of *its* root, with files of
+    /// these names in it, to take it away.
+    ///
+    /// # Errors
+    /// When there is no such folder, or none that we have made.
+    pub fn staged(&self, path: &Path, files: &[&str]) -> Result<Staging, ErrorKind> {
+        staging::staged(&self.handle, path, files)
     }
 
     /// Whether its network is ours, so that an address means the same for both; `None` where the
