@@ -13,6 +13,9 @@
 //! | [`explore`] | every interleaving of the target's moves |
 //! | [`stepping`] | the other half: a debugger at work in an interpreter |
 //! | [`blame`] | whether anybody could have known better |
+//! | [`frontend`] | the two front ends over the one engine |
+//! | [`parity`] | whether both come to the same, and why not |
+//! | [`figures`] | what is demanded of both, counted over all scenarios |
 //! | [`finding`] | a run that should not be, kept |
 //! | [`shrink`] | the smallest scenario that is still wrong |
 //! | [`evidence`] | what a success must have seen |
@@ -37,10 +40,13 @@ pub mod codec;
 pub mod corpus;
 pub mod evidence;
 pub mod explore;
+pub mod figures;
 pub mod finding;
+pub mod frontend;
 #[cfg(target_os = "linux")]
 pub mod live;
 pub mod oracle;
+pub mod parity;
 pub mod patience;
 pub mod report;
 pub mod run;

@@ -21,6 +21,8 @@ use softdock_process::{
 };
 
 use crate::answer::WallClock;
+use crate::frontend::FrontEnd;
+use crate::frontend::paged::Pages;
 use crate::patience::{Patience, pause};
 
 /// Whether the user gave up.
@@ -174,6 +176,8 @@ pub struct LiveHost<'h> {
     on_conclusion: Box<dyn FnMut(&Report) + 'h>,
     phases: Option<Vec<Phase>>,
     phase_began: Instant,
+    /// What lies between the engine's accesses and the process.
+    pages: Option<Pages>,
     frozen: Option<Frozen>,
     freeze_error: Option<FreezeError>,
 }
@@ -195,9 +199,15 @@ impl<'h> LiveHost<'h> {
             on_conclusion: Box::new(on_conclusion),
             phases: None,
             phase_began: Instant::now(),
+            pages: None,
             frozen: None,
             freeze_error: None,
         }
+    }
+
+    /// Reaches the process as this front end does, from now on.
+    pub fn reach_by(&mut self, front_end: FrontEnd) {
+        self.pages = front_end.pages();
     }
 
     /// How long the target was given to take the script.
@@ -249,6 +259,9 @@ impl<'h> LiveHost<'h> {
 
 impl Host for LiveHost<'_> {
     fn at(&mut self, site: Site) {
+        if let Some(pages) = &mut self.pages {
+            pages.at(site);
+        }
         self.end_phase();
         let Some(phases) = &mut self.phases else { return };
         if phases.last().is_none_or(|phase| phase.site != site) {
@@ -260,9 +273,18 @@ impl Host for LiveHost<'_> {
         self.patience.wait(&mut self.clock, self.cancellation.is_cancelled(), polls)
     }
 
+    /// What stands still already is not stopped twice.
     fn freeze(&mut self) -> Result<(), ErrorKind> {
+        if self.frozen.is_some() {
+            return Ok(());
+        }
         match self.process.freeze() {
-            Ok(frozen) => self.frozen = Some(frozen),
+            Ok(frozen) => {
+                self.frozen = Some(frozen);
+                if let Some(pages) = &mut self.pages {
+                    pages.stands_still();
+                }
+            }
             Err(error) => {
                 let kind = match &error {
                     FreezeError::Gone { .. } => ErrorKind::Gone,
@@ -277,6 +299,9 @@ impl Host for LiveHost<'_> {
 
     fn thaw(&mut self) {
         self.frozen = None;
+        if let Some(pages) = &mut self.pages {
+            pages.goes_on();
+        }
     }
 
     fn conclude(&mut self, report: &Report) {
@@ -288,12 +313,18 @@ impl Host for LiveHost<'_> {
 impl ProcessMemory for LiveHost<'_> {
     fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
         self.count_access();
-        self.process.read(at, into)
+        match &mut self.pages {
+            Some(pages) => pages.read(&mut self.process, at, into),
+            None => self.process.read(at, into),
+        }
     }
 
     fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
         self.count_access();
-        self.process.write(at, from)
+        match &mut self.pages {
+            Some(pages) => pages.write(&mut self.process, at, from),
+            None => self.process.write(at, from),
+        }
     }
 }
 

@@ -24,6 +24,8 @@ mod debug;
 #[cfg(target_os = "linux")]
 mod embedded;
 #[cfg(target_os = "linux")]
+mod front_ends;
+#[cfg(target_os = "linux")]
 mod frozen;
 #[cfg(target_os = "linux")]
 mod killed;
@@ -101,7 +103,7 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 13] = [
+    let groups: [Vec<Situation>; 14] = [
         threads::situations(),
         requests::situations(),
         rivals::situations(),
@@ -109,6 +111,7 @@ fn all() -> impl Iterator<Item = Situation> {
         cache::situations(),
         places::situations(),
         embedded::situations(),
+        front_ends::situations(),
         frozen::situations(),
         killed::situations(),
         debug::situations(),

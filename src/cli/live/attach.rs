@@ -36,7 +36,7 @@ fn begin(args: &Args, config: &Config) -> Result<Done, Box<Stopped>> {
 
 /// Says that an attempt ended before the engine was asked, wherever that is said.
 pub(super) fn give_up(args: &Args, kind: &'static str, stopped: &Stopped) -> Exit {
-    summary(&stopped.to_string());
+    summary(&stopped.summary(args.manner.front_end));
     record(args, &Telemetry::from(stopped));
     super::tell_stopped(kind, args.target.format, stopped);
     Exit::Finding
@@ -80,20 +80,22 @@ pub(super) fn attempt(
     let turn = take_turn(args, config, &cancellation)?;
     let remembering = open_folder(config);
     let cached = remembering.as_ref().and_then(|folder| recall(folder, &mut process, config));
+    let front_end = args.manner.front_end;
     let conclude = |report: &Report| {
-        summary(&report.summary().to_string());
+        summary(&report.summary().by(front_end.tag()).to_string());
         record(args, &Telemetry::from(report));
     };
     let mut host = LiveHost::new(process, args.timeout, cancellation, conclude);
+    host.reach_by(front_end);
     if config.verbose {
         host.record_phases();
     }
     let bytes = script.as_deref().map(|script| script.as_os_str().as_bytes());
     let report = match bytes {
-        script if args.cancel => softdock_attach::cancel(&mut host, config, script, cached),
+        script if args.cancel => front_end.cancel(&mut host, config, script, cached),
         script => {
             let script = script.unwrap_or_default();
-            softdock_attach::attach(&mut host, config, Request { script, cached })
+            front_end.attach(&mut host, config, Request { script, cached, planned: None })
         }
     };
     // A dry run leaves nothing anywhere.
