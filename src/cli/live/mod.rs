@@ -5,6 +5,7 @@
 mod attach;
 mod cancel;
 mod debug;
+mod events;
 mod inspect;
 mod session;
 
