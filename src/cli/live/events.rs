@@ -1,5 +1,5 @@
-//! The telemetry of a command: an event when an attempt begins, and one with what it came to, each a
-//! line of JSON in the file that was named. What is in them is for the library.
+//! The telemetry of a command: an event when an attempt begins, and one with what it came to, each
+//! a line of JSON in the file that was named. What is in them is for the library.
 //!
 //! Both are told of every attempt: the second one when the next attempt begins or the command ends,
 //! by whatever way, short of a signal that nobody can hear.
