@@ -26,6 +26,8 @@ mod embedded;
 #[cfg(target_os = "linux")]
 mod frozen;
 #[cfg(target_os = "linux")]
+mod in_process;
+#[cfg(target_os = "linux")]
 mod killed;
 #[cfg(target_os = "linux")]
 mod places;
@@ -101,7 +103,7 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 13] = [
+    let groups: [Vec<Situation>; 14] = [
         threads::situations(),
         requests::situations(),
         rivals::situations(),
@@ -114,6 +116,7 @@ fn all() -> impl Iterator<Item = Situation> {
         debug::situations(),
         clients::situations(),
         cancels::situations(),
+        in_process::situations(),
         predicaments::situations(),
     ];
     groups.into_iter().flatten()
