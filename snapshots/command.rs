@@ -91,6 +91,53 @@ fn a_finding_exits_1_with_trace_and_the_line_that_repeats_it() {
     }
 }
 
+/// The line of each way to differ, and the figures, which are exact.
+#[test]
+fn both_front_ends_come_to_the_same_or_it_is_told_why() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scenarios = [
+        "scenarios/attach/exported-symbol-with-consent.ron",
+        "scenarios/refuse/policy-disabled.ron",
+        "scenarios/survive/identify-lie.ron",
+        "scenarios/survive/old-path-read-wrong-once.ron",
+        "scenarios/survive/recheck-thread-exited.ron",
+        "scenarios/survive/write-pending-lost.ron",
+    ];
+    for (name, format, by) in [
+        ("both-front-ends", "text", "both"),
+        ("both-front-ends-junit", "junit", "both"),
+        ("second-front-end", "text", "concord"),
+    ] {
+        let how = ["run", "--front-end", by, "--format", format];
+        let output = softdock(root, &[&how[..], &scenarios].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
+        snapshot(name, &seen(&output));
+    }
+    let one = ["run", "--front-end", "both", "--format", "json", scenarios[5]];
+    snapshot("both-front-ends-json", &seen(&softdock(root, &one)));
+}
+
+/// What is demanded of both is demanded of all scenarios.
+#[test]
+fn every_figure_holds() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = softdock(root, &["run", "--front-end", "both"]);
+    assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
+    let told = String::from_utf8_lossy(&output.stdout).matches(" holds: ").count();
+    assert_eq!(told, 6, "{}", seen(&output));
+}
+
+/// The canary of the second front end.
+#[test]
+fn what_is_wrong_by_the_second_front_end_exits_1() {
+    let canary = "Attach(about: \"canary\", expect: (outcome: \"refused\", site: \"gate\"))";
+    for by in ["concord", "both"] {
+        let output = run_scenario(&format!("canary-{by}"), canary, &["--front-end", by]);
+        assert_eq!(output.status.code(), Some(1), "{}", seen(&output));
+        snapshot(&format!("canary-{by}"), &seen(&output));
+    }
+}
+
 /// Two lies, which no engine can see through, and a move that does not matter.
 const FINDING: &str = "softdock schedule 1
 scenario refuse/policy-disabled

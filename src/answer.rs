@@ -64,18 +64,19 @@ pub enum Answer {
     Cancelled,
 }
 
-/// Looks again and again, until the target is in a state that is `enough`, or has failed.
+/// Looks again and again, until the target is in a state that is `enough`, or has failed, or the
+/// clock has come to the deadline.
 ///
 /// Whatever else is found is waited over: a file may be torn or of somebody else now, and the
 /// right one the next moment.
-pub fn wait(
-    clock: &mut impl Clock,
+pub fn wait<C: Clock>(
+    clock: &mut C,
     deadline: Duration,
     enough: impl Fn(&State) -> bool,
-    mut look: impl FnMut() -> Look,
+    mut look: impl FnMut(&mut C) -> Look,
 ) -> Answer {
     loop {
-        let seen = match look() {
+        let seen = match look(clock) {
             Look::Ended => return Answer::Ended,
             Look::Cancelled => return Answer::Cancelled,
             Look::Record(seen) => seen,
@@ -130,7 +131,7 @@ mod tests {
             &mut clock,
             Duration::from_millis(deadline),
             |state| *state == State::Listening,
-            || {
+            |_| {
                 nth += 1;
                 looks[usize::min(nth, looks.len()) - 1].clone()
             },

@@ -13,6 +13,9 @@
 //! | [`explore`] | every interleaving of the target's moves |
 //! | [`stepping`] | the other half: a debugger at work in an interpreter |
 //! | [`blame`] | whether anybody could have known better |
+//! | [`frontend`] | the two front ends over the one engine |
+//! | [`parity`] | whether both come to the same, and why not |
+//! | [`figures`] | what is demanded of both, counted over all scenarios |
 //! | [`finding`] | a run that should not be, kept |
 //! | [`shrink`] | the smallest scenario that is still wrong |
 //! | [`evidence`] | what a success must have seen |
@@ -23,7 +26,9 @@
 //! | [`trace`] | what happened, for a person |
 //! | [`report`] | what an attempt came to, as JSON and as text |
 //! | [`cache`] | what an attach remembers for the next one, on disk |
+//! | [`patience`] | how long a request is given to be taken |
 //! | [`answer`] | waiting for what a target tells of its debugger |
+//! | [`session`] | a debugger in a target: what follows which, and what came of it |
 //! | `live` | a real process behind the engine |
 
 pub mod answer;
@@ -35,13 +40,18 @@ pub mod codec;
 pub mod corpus;
 pub mod evidence;
 pub mod explore;
+pub mod figures;
 pub mod finding;
+pub mod frontend;
 #[cfg(target_os = "linux")]
 pub mod live;
 pub mod oracle;
+pub mod parity;
+pub mod patience;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod session;
 pub mod shrink;
 pub mod stepping;
 pub mod story;

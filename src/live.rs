@@ -1,7 +1,7 @@
 //! A live process as the host of an attempt: the engine's questions go to the system, the waiting
 //! is done with a real clock, and whoever started the attempt hears what it came to.
 //!
-//! This is the only place of this crate with a clock and with signals. It knows nothing of output:
+//! This is the only place of this crate with signals. It knows nothing of output:
 //! what is printed is decided by the command.
 
 use std::fmt;
@@ -20,12 +20,10 @@ use softdock_process::{
     Threads,
 };
 
-/// The first pause between two looks at the pending flag. A busy loop takes a script after some
-/// 60 µs, so that a shorter one would only burn time.
-const PAUSE_MIN: Duration = Duration::from_micros(50);
-
-/// The longest pause; each is twice the one before.
-const PAUSE_MAX: Duration = Duration::from_millis(5);
+use crate::answer::WallClock;
+use crate::frontend::FrontEnd;
+use crate::frontend::paged::Pages;
+use crate::patience::{Patience, pause};
 
 /// Whether the user gave up.
 #[derive(Clone, Debug, Default)]
@@ -96,6 +94,66 @@ impl Turn {
         }
         Some(Turn { _lock: None })
     }
+
+    /// The same turn, which a thread has brought to an end by taking the script.
+    #[must_use]
+    pub fn until_copied(self, process: Process, thread: u64) -> Copying {
+        Copying { _turn: self, process, thread }
+    }
+}
+
+/// A turn that ends when the path of a script that was taken must have been copied.
+///
+/// CPython lowers the flag first, then asks for 512 bytes and copies the path into them
+/// (`_PyRunRemoteDebugger`). A thread that loses its processor in between finds what the next
+/// attacher has written by then: of 800 attaches by two processes on a busy machine one was told as
+/// taken and never ran, and the one after it ran twice. So whoever has seen the flag fall gives the
+/// turn back when the thread sleeps, which it does not do in between, or has run on.
+#[derive(Debug)]
+pub struct Copying {
+    _turn: Turn,
+    process: Process,
+    thread: u64,
+}
+
+/// More than asking for 512 bytes and copying them takes.
+const COPY_MAX: Duration = Duration::from_micros(100);
+
+/// How long the turn is kept for a thread that gets no processor.
+const COPYING_MAX: Duration = Duration::from_millis(500);
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        let (began, mut pace) = (Instant::now(), Pace::default());
+        for polls in 0.. {
+            let sleeps = self.process.activity(self.thread);
+            let sleeps = sleeps.is_ok_and(|activity| !activity.running && !activity.stopped);
+            let Ok(time) = self.process.time_on_processor(self.thread) else { return };
+            if sleeps || pace.has_run_on(time) || began.elapsed() >= COPYING_MAX {
+                return;
+            }
+            std::thread::sleep(pause(polls));
+        }
+    }
+}
+
+/// What is known of how long a thread has run. The system counts now and then: the first count that
+/// differs was made after we began to look, and only what comes on top of it was run since.
+#[derive(Debug, Default)]
+struct Pace {
+    before: Option<Duration>,
+    since: Option<Duration>,
+}
+
+impl Pace {
+    fn has_run_on(&mut self, time: Duration) -> bool {
+        if self.before.is_some_and(|before| before != time) {
+            let since = *self.since.get_or_insert(time);
+            return time.saturating_sub(since) >= COPY_MAX;
+        }
+        self.before = Some(time);
+        false
+    }
 }
 
 /// What one step of an attempt cost.
@@ -112,13 +170,14 @@ pub struct Phase {
 /// A live process, and the patience of whoever attaches to it.
 pub struct LiveHost<'h> {
     process: Process,
-    timeout: Duration,
+    clock: WallClock,
+    patience: Patience,
     cancellation: Cancellation,
     on_conclusion: Box<dyn FnMut(&Report) + 'h>,
-    armed_at: Option<Instant>,
-    waited: Duration,
     phases: Option<Vec<Phase>>,
     phase_began: Instant,
+    /// What lies between the engine's accesses and the process.
+    pages: Option<Pages>,
     frozen: Option<Frozen>,
     freeze_error: Option<FreezeError>,
 }
@@ -134,22 +193,33 @@ impl<'h> LiveHost<'h> {
     ) -> LiveHost<'h> {
         LiveHost {
             process,
-            timeout,
+            clock: WallClock::start(),
+            patience: Patience::new(timeout),
             cancellation,
             on_conclusion: Box::new(on_conclusion),
-            armed_at: None,
-            waited: Duration::ZERO,
             phases: None,
             phase_began: Instant::now(),
+            pages: None,
             frozen: None,
             freeze_error: None,
         }
     }
 
+    /// Reaches the process as this front end does, from now on.
+    pub fn reach_by(&mut self, front_end: FrontEnd) {
+        self.pages = front_end.pages();
+    }
+
     /// How long the target was given to take the script.
     #[must_use]
     pub fn waited(&self) -> Duration {
-        self.waited
+        self.patience.waited()
+    }
+
+    /// The process, for whoever has still to do with it.
+    #[must_use]
+    pub fn into_process(self) -> Process {
+        self.process
     }
 
     /// Why the target could not be stopped, if it should have been and could not.
@@ -189,6 +259,9 @@ impl<'h> LiveHost<'h> {
 
 impl Host for LiveHost<'_> {
     fn at(&mut self, site: Site) {
+        if let Some(pages) = &mut self.pages {
+            pages.at(site);
+        }
         self.end_phase();
         let Some(phases) = &mut self.phases else { return };
         if phases.last().is_none_or(|phase| phase.site != site) {
@@ -197,23 +270,21 @@ impl Host for LiveHost<'_> {
     }
 
     fn wait(&mut self, polls: u32) -> Wait {
-        let armed_at = *self.armed_at.get_or_insert_with(Instant::now);
-        self.waited = armed_at.elapsed();
-        if self.cancellation.is_cancelled() {
-            return Wait::Cancelled;
-        }
-        let Some(left) = self.timeout.checked_sub(self.waited).filter(|left| !left.is_zero())
-        else {
-            return Wait::Deadline;
-        };
-        std::thread::sleep(pause(polls).min(left));
-        self.waited = armed_at.elapsed();
-        Wait::Again
+        self.patience.wait(&mut self.clock, self.cancellation.is_cancelled(), polls)
     }
 
+    /// What stands still already is not stopped twice.
     fn freeze(&mut self) -> Result<(), ErrorKind> {
+        if self.frozen.is_some() {
+            return Ok(());
+        }
         match self.process.freeze() {
-            Ok(frozen) => self.frozen = Some(frozen),
+            Ok(frozen) => {
+                self.frozen = Some(frozen);
+                if let Some(pages) = &mut self.pages {
+                    pages.stands_still();
+                }
+            }
             Err(error) => {
                 let kind = match &error {
                     FreezeError::Gone { .. } => ErrorKind::Gone,
@@ -228,6 +299,9 @@ impl Host for LiveHost<'_> {
 
     fn thaw(&mut self) {
         self.frozen = None;
+        if let Some(pages) = &mut self.pages {
+            pages.goes_on();
+        }
     }
 
     fn conclude(&mut self, report: &Report) {
@@ -236,20 +310,21 @@ impl Host for LiveHost<'_> {
     }
 }
 
-/// A signal does not cut a sleep of the standard library short, so none is long.
-fn pause(polls: u32) -> Duration {
-    PAUSE_MIN.saturating_mul(1 << polls.min(16)).min(PAUSE_MAX)
-}
-
 impl ProcessMemory for LiveHost<'_> {
     fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
         self.count_access();
-        self.process.read(at, into)
+        match &mut self.pages {
+            Some(pages) => pages.read(&mut self.process, at, into),
+            None => self.process.read(at, into),
+        }
     }
 
     fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
         self.count_access();
-        self.process.write(at, from)
+        match &mut self.pages {
+            Some(pages) => pages.write(&mut self.process, at, from),
+            None => self.process.write(at, from),
+        }
     }
 }
 
@@ -302,11 +377,10 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_up_to_a_bound() {
-        let micros = |polls| pause(polls).as_micros();
-        assert_eq!(
-            [0, 1, 2, 6, 7, 31, u32::MAX].map(micros),
-            [50, 100, 200, 3200, 5000, 5000, 5000]
-        );
+    fn a_thread_has_run_on_when_it_was_counted_twice() {
+        let mut pace = Pace::default();
+        let counts = [0, 0, 900, 900, 950, 1000].map(Duration::from_micros);
+        let has_run_on = counts.map(|time| pace.has_run_on(time));
+        assert_eq!(has_run_on, [false, false, false, false, false, true]);
     }
 }

@@ -10,6 +10,7 @@
 pub mod session;
 mod survey;
 mod telemetry;
+pub mod words;
 
 pub use session::{Session, TargetError};
 pub use survey::{Inspection, Interpreter, Thread};
@@ -22,6 +23,8 @@ use softdock_attach::{
     Found, LayoutFault, Outcome, ParseMode, Reason, RemoteWritePlan, Report, Site, Stage,
 };
 use softdock_process::{Address, ErrorKind};
+
+use crate::frontend::FrontEnd;
 
 /// Version of the JSON output; it grows only when a field changes its meaning or goes away.
 pub const FORMAT: u32 = 1;
@@ -181,15 +184,14 @@ impl Stopped {
             ..*Stopped::at_open(Reason::Busy.name(), detail)
         })
     }
-}
 
-/// As the engine's own summary line.
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The one summary line, as the engine's own.
+    #[must_use]
+    pub fn summary(&self, front_end: FrontEnd) -> String {
         let Stopped { outcome, site, reason, left, fallback, .. } = self;
-        write!(
-            f,
-            "[PTVS][SafeAttach] outcome={outcome} site={site} reason={reason} parseMode=none \
+        let tag = front_end.tag();
+        format!(
+            "[PTVS][SafeAttach]{tag} outcome={outcome} site={site} reason={reason} parseMode=none \
              cache=off left={left} fallback={fallback}"
         )
     }

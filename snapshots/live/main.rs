@@ -24,6 +24,8 @@ mod debug;
 #[cfg(target_os = "linux")]
 mod embedded;
 #[cfg(target_os = "linux")]
+mod front_ends;
+#[cfg(target_os = "linux")]
 mod frozen;
 #[cfg(target_os = "linux")]
 mod in_process;
@@ -111,6 +113,7 @@ fn all() -> impl Iterator<Item = Situation> {
         cache::situations(),
         places::situations(),
         embedded::situations(),
+        front_ends::situations(),
         frozen::situations(),
         killed::situations(),
         debug::situations(),

@@ -1,4 +1,4 @@
-//! Durations as people write them (`5s`, `250ms`) and as they read them (`0.4 ms`). No floats.
+//! Durations as people write them: `5s`, `250ms`.
 
 use std::time::Duration;
 
@@ -22,16 +22,6 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         .map(Duration::from_millis)
         .filter(|duration| *duration <= LONGEST)
         .ok_or_else(|| String::from("at most 24h"))
-}
-
-/// Three digits of it, in the unit that fits.
-pub(crate) fn text(duration: Duration) -> String {
-    let micros = duration.as_micros();
-    match micros {
-        0..1000 => format!("{micros} µs"),
-        1000..1_000_000 => format!("{}.{} ms", micros / 1000, micros % 1000 / 100),
-        _ => format!("{}.{} s", micros / 1_000_000, micros % 1_000_000 / 100_000),
-    }
 }
 
 #[cfg(test)]
@@ -58,13 +48,5 @@ mod tests {
         ] {
             assert_eq!(millis(text), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn durations_are_written_short() {
-        let of = |micros| text(Duration::from_micros(micros));
-        assert_eq!([of(7), of(430), of(999)], ["7 µs", "430 µs", "999 µs"]);
-        assert_eq!([of(1049), of(999_999)], ["1.0 ms", "999.9 ms"]);
-        assert_eq!([of(1_000_000), of(61_500_000)], ["1.0 s", "61.5 s"]);
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use softdock::cache::{Folder, Miss};
-use softdock::live::{Cancellation, LiveHost, Turn};
+use softdock::live::{Cancellation, Copying, LiveHost, Turn};
+use softdock::report::words::{self, clean};
 use softdock::report::{Attempt, Line, Stopped, Telemetry};
 use softdock_attach::{CachedThread, Config, Outcome, Reason, Report, Request};
 use softdock_live::Process;
@@ -15,8 +16,8 @@ use softdock_process::Threads;
 
 use super::super::attach::Args;
 use super::super::output::{self, FAINT, GOOD, WARN, styled};
-use super::super::{Exit, Format, duration, settings};
-use super::{Timed, absolute, advice, clean, details, hint, open, phases, preflight};
+use super::super::{Exit, Format, settings};
+use super::{Timed, absolute, advice, details, hint, open, phases, preflight};
 
 pub(crate) fn attach(args: &Args) -> Exit {
     let config = settings::for_attach(args);
@@ -35,7 +36,7 @@ fn begin(args: &Args, config: &Config) -> Result<Done, Box<Stopped>> {
 
 /// Says that an attempt ended before the engine was asked, wherever that is said.
 pub(super) fn give_up(args: &Args, kind: &'static str, stopped: &Stopped) -> Exit {
-    summary(&stopped.to_string());
+    summary(&stopped.summary(args.manner.front_end));
     record(args, &Telemetry::from(stopped));
     super::tell_stopped(kind, args.target.format, stopped);
     Exit::Finding
@@ -52,6 +53,7 @@ pub(super) struct Done {
     pub(super) waited: Duration,
     pub(super) main_thread: Option<u64>,
     pub(super) phases: Vec<softdock::live::Phase>,
+    _copying: Option<Copying>,
 }
 
 pub(super) fn cancellation() -> Result<Cancellation, Box<Stopped>> {
@@ -75,23 +77,25 @@ pub(super) fn attempt(
     if let Some(script) = script.as_deref().filter(|_| !args.cancel) {
         preflight(&process, script)?;
     }
-    let _turn = take_turn(args, config, &cancellation)?;
+    let turn = take_turn(args, config, &cancellation)?;
     let remembering = open_folder(config);
     let cached = remembering.as_ref().and_then(|folder| recall(folder, &mut process, config));
+    let front_end = args.manner.front_end;
     let conclude = |report: &Report| {
-        summary(&report.summary().to_string());
+        summary(&report.summary().by(front_end.tag()).to_string());
         record(args, &Telemetry::from(report));
     };
     let mut host = LiveHost::new(process, args.timeout, cancellation, conclude);
+    host.reach_by(front_end);
     if config.verbose {
         host.record_phases();
     }
     let bytes = script.as_deref().map(|script| script.as_os_str().as_bytes());
     let report = match bytes {
-        script if args.cancel => softdock_attach::cancel(&mut host, config, script, cached),
+        script if args.cancel => front_end.cancel(&mut host, config, script, cached),
         script => {
             let script = script.unwrap_or_default();
-            softdock_attach::attach(&mut host, config, Request { script, cached })
+            front_end.attach(&mut host, config, Request { script, cached, planned: None })
         }
     };
     // A dry run leaves nothing anywhere.
@@ -103,7 +107,14 @@ pub(super) fn attempt(
     }
     let main_thread = host.main_thread().ok().flatten();
     let (waited, phases) = (host.waited(), host.phases().to_vec());
-    Ok(Done { report, script, waited, main_thread, phases })
+    let _copying = turn.and_then(|turn| copying(turn, host.into_process(), &report));
+    Ok(Done { report, script, waited, main_thread, phases, _copying })
+}
+
+/// Who has seen a script taken gives the turn back after having told of it.
+fn copying(turn: Turn, process: Process, report: &Report) -> Option<Copying> {
+    let thread = report.thread.filter(|_| report.outcome == Outcome::Consumed)?;
+    Some(turn.until_copied(process, u64::try_from(thread.id).ok()?))
 }
 
 /// Where it is kept what is remembered, if it shall be.
@@ -214,7 +225,7 @@ fn success(args: &Args, done: &Done) -> String {
     let who = who(done);
     let script = done.script.as_deref().map(|script| clean(script.as_os_str().as_bytes()));
     let script = script.unwrap_or_default();
-    let waited = duration::text(*waited);
+    let waited = words::duration(*waited);
     match report.outcome {
         Outcome::Consumed if done.waited.is_zero() => {
             format!("{}: {who} took {script} at once", styled(GOOD, "attached"))
@@ -248,14 +259,5 @@ pub(super) fn planned(report: &Report, who: &str) -> String {
 
 /// The thread that was asked, in words.
 pub(super) fn who(done: &Done) -> String {
-    let report = &done.report;
-    let thread = report.thread.map_or(0, |thread| thread.id);
-    let is_main = done.main_thread.and_then(|id| i64::try_from(id).ok()) == Some(thread);
-    let role = if is_main { " (main)" } else { "" };
-    let version = report.version.map(|version| format!(" {version}")).unwrap_or_default();
-    let interpreter = match report.interpreter {
-        Some(interpreter) if interpreter.id != 0 => format!(" of interpreter {}", interpreter.id),
-        _ => String::new(),
-    };
-    format!("thread {thread}{role}{interpreter} of CPython{version}")
+    words::thread(&done.report, done.main_thread)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use softdock::live::{Cancellation, LiveHost};
 use softdock::report::{Attempt, Line, Stopped};
+use softdock::session::Step;
 use softdock_attach::{Config, Outcome, Survey, SurveyedThread, ThreadChoice};
 use softdock_live::is_staging;
 
@@ -18,7 +19,7 @@ use super::super::debug::Args;
 use super::super::output::{self, FAINT, GOOD, styled};
 use super::super::{Exit, Format, settings};
 use super::attach::{Done, Live, attempt, body, cancellation, give_up, who};
-use super::debug::{ANSWERS, Step, as_attach, named};
+use super::debug::{ANSWERS, as_attach, named};
 use super::{Timed, details, open};
 
 /// The script of the rehearsal that leads to the lists: nothing is written.
@@ -108,7 +109,7 @@ fn take_back(
 fn take_away(pid: u32, folder: &Path) -> bool {
     let files = [Step::Session.scripts(), Step::Stop.scripts()].concat();
     let staging = open(pid).ok().and_then(|process| process.staged(folder, &files).ok());
-    staging.is_some_and(|staging| staging.remove(&ANSWERS))
+    staging.is_some_and(|mut staging| staging.remove(&ANSWERS))
 }
 
 /// The engine came to no list, and says why.

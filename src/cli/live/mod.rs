@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use softdock::live::Phase;
+use softdock::report::words::clean;
 use softdock::report::{self, Attempt, Line, Stopped};
 use softdock_attach::{Left, Reason, Report};
 use softdock_live::{Process, ScriptView, hints};
@@ -158,28 +159,9 @@ struct Timed<T> {
     phases: Option<Vec<report::Phase>>,
 }
 
-/// Bytes from elsewhere, made fit for a terminal.
-fn clean(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for c in String::from_utf8_lossy(bytes).chars() {
-        if c.is_control() {
-            text.extend(c.escape_default());
-        } else {
-            text.push(c);
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_terminal_is_safe_from_foreign_bytes() {
-        assert_eq!(clean(b"/tmp/\x1b[31m\xff\n.py"), "/tmp/\\u{1b}[31m\u{fffd}\\n.py");
-        assert_eq!(clean("/tmp/é.py".as_bytes()), "/tmp/é.py");
-    }
 
     #[test]
     fn a_relative_path_is_taken_from_here() {

@@ -316,7 +316,7 @@ impl Staging {
     /// Returns whether the folder is gone.
     ///
     /// A name that is in nobody's list keeps its folder there, which harms nobody.
-    pub fn remove(self, answers: &[&str]) -> bool {
+    pub fn remove(&mut self, answers: &[&str]) -> bool {
         for name in answers {
             let _ = unlinkat(&self.answers, *name, UnlinkatFlags::NoRemoveDir);
         }
@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_ours_is_not_taken_for_one() {
         let handle = Handle::open(std::process::id()).unwrap();
-        let left = stage(&handle).unwrap();
+        let mut left = stage(&handle).unwrap();
         let (path, name) = (left.path().to_path_buf(), left.name.clone());
         let folder = std::env::temp_dir().join(format!("softdock-other-{}", std::process::id()));
         std::fs::create_dir(&folder).unwrap();
@@ -425,7 +425,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_as_it_is() {
-        let staging = ours();
+        let mut staging = ours();
         let file = staging.answers().join("record");
         assert_eq!(staging.answer("record"), Ok(Answer::None));
         std::fs::write(&file, "text").unwrap();
