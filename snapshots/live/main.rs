@@ -30,6 +30,8 @@ mod front_ends;
 #[cfg(target_os = "linux")]
 mod frozen;
 #[cfg(target_os = "linux")]
+mod in_process;
+#[cfg(target_os = "linux")]
 mod killed;
 #[cfg(target_os = "linux")]
 mod places;
@@ -120,6 +122,7 @@ fn all() -> impl Iterator<Item = Situation> {
         debug::situations(),
         clients::situations(),
         cancels::situations(),
+        in_process::situations(),
         predicaments::situations(),
     ];
     groups.into_iter().flatten()

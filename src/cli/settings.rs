@@ -128,7 +128,7 @@ fn mode(args: &debug::Args, variables: &BTreeMap<String, String>) -> Result<Mode
         return Ok(Mode::Connect(endpoint.clone()));
     }
     let local = || Host::from_str("127.0.0.1");
-    if args.host.is_none() && args.port.is_none() {
+    if args.host.is_none() && args.port.is_none() && !args.in_process {
         let host = variable(variables, "PTVS_DEBUGPY_CLIENT_HOST")?;
         let port: Option<u16> = variable(variables, "PTVS_DEBUGPY_CLIENT_PORT")?;
         if let Some(port) = port.filter(|port| *port > 0) {
@@ -209,6 +209,7 @@ mod tests {
         check("", client, "- connect c:7 0 false");
         check("", "DEBUGPY_CLIENT_PORT=7 DEBUG_PORT=8", "- connect 127.0.0.1:7 0 false");
         check("--port 9", client, "- listen 127.0.0.1:9 0 false");
+        check("--in-process", client, "- listen 127.0.0.1:0 0 false");
         check("--connect d:8", client, "- connect d:8 0 false");
         check("", "DEBUGPY_CLIENT_PORT=0", "- listen 127.0.0.1:0 0 false");
         check("--port 9", "SAFE_ATTACH_FORCE_CONNECT=1", "- listen 127.0.0.1:9 0 false");

@@ -297,6 +297,7 @@ fn put_files(
         answers: &answers,
         bundle: bundle.as_deref(),
         python: python.as_deref(),
+        in_process: args.in_process,
         subprocesses: args.subprocesses,
         patience: args.timeout,
         watch: wanted.watch.unwrap_or_default(),
