@@ -107,7 +107,7 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 15] = [
+    let groups: [Vec<Situation>; 16] = [
         threads::situations(),
         requests::situations(),
         events::situations(),

@@ -64,7 +64,7 @@ pub(super) struct Done {
     pub(super) script: Option<PathBuf>,
     pub(super) waited: Duration,
     pub(super) main_thread: Option<u64>,
-    pub(super) phases: Vec<softdock::live::Phase>,
+    pub(super) phases: Vec<softdock::phases::Phase>,
     _copying: Option<Copying>,
 }
 

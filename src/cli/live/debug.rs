@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use softdock::answer::{Clock, WallClock};
-use softdock::live::{Cancellation, Phase};
+use softdock::live::Cancellation;
+use softdock::phases::Phase;
 use softdock::report::words::clean;
 use softdock::report::{Head, Stopped};
 use softdock::session::{self, Asked, Docked, Doing, Step, Wanted};
