@@ -120,9 +120,11 @@ fn window(access: u32, run: &Run) -> Window {
     let moves = run.moves.iter().filter(|(at, _)| *at == access);
     let window = moves.filter_map(|(_, actor)| match actor {
         Actor::OtherDebugger(..) => Some(Window::OtherDebugger),
-        Actor::Raise(..) | Actor::Withdraw(..) | Actor::Poll(_) | Actor::CheckSignals(_) => {
-            Some(Window::EventsChange)
-        }
+        Actor::Raise(..)
+        | Actor::Withdraw(..)
+        | Actor::Poll(_)
+        | Actor::CheckSignals(_)
+        | Actor::Take(_) => Some(Window::EventsChange),
         Actor::ExitThread(_)
         | Actor::ExitThreadAndReuse(_)
         | Actor::DestroyInterpreter(_)

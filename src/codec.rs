@@ -409,6 +409,6 @@ variants! {
         Poll(id), CheckSignals(id), Raise(id, bits), Withdraw(id, bits), Switch(id),
         StartThread(id), ExitThread(id), ExitThreadAndReuse(id), DestroyInterpreter(id),
         CreateInterpreter, EndMain, Finalize, Unload(name), Fork, OtherDebugger(id, script), Exit,
-        Exec, ReusePid,
+        Exec, ReusePid, Take(id),
     }
 }

@@ -398,10 +398,12 @@ impl<'s> Watch<'s> {
         process.threads().any(|live| is_ours(&live) && self.is_armed(process, &live))
     }
 
-    /// Whether this thread will run the script: the flag is 1, with or without an event bit.
+    /// Whether this thread will run the script: the flag is 1, with or without an event bit, or was
+    /// 1 and the path is about to be copied.
     fn is_armed(&self, process: &Process, live: &LiveThread) -> bool {
         let pending = process.memory().peek_u32(live.pending.at);
-        pending == Ok(1) && holds(process, live.path.at, self.script)
+        (pending == Ok(1) || process.is_taking(live.key))
+            && holds(process, live.path.at, self.script)
     }
 
     /// Whether nothing differs but an event bit, which CPython clears by itself.

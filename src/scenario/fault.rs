@@ -146,6 +146,9 @@ pub enum Actor {
     /// The thread reaches a point where CPython checks for signals, which looks at the pending
     /// flag only.
     CheckSignals(u64),
+    /// The thread takes up a request and loses its processor in the middle: the flag is lowered,
+    /// and the path will be copied when the thread moves next.
+    Take(u64),
     /// The thread's eval breaker gets these event bits.
     Raise(u64, u8),
     /// The thread's eval breaker loses these event bits, as when another thread withdraws a wish.
@@ -189,6 +192,7 @@ impl Actor {
             self,
             Actor::Poll(_)
                 | Actor::CheckSignals(_)
+                | Actor::Take(_)
                 | Actor::Raise(..)
                 | Actor::Withdraw(..)
                 | Actor::Fork

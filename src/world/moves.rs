@@ -9,6 +9,7 @@ pub fn perform(process: &mut Process, actor: &Actor) -> Result<(), MoveError> {
     match actor {
         Actor::Poll(native) => process.poll(key(process, *native)?).map(drop),
         Actor::CheckSignals(native) => process.check_signals(key(process, *native)?).map(drop),
+        Actor::Take(native) => process.take_request(key(process, *native)?).map(drop),
         Actor::Raise(native, bits) => process.raise(key(process, *native)?, *bits),
         Actor::Withdraw(native, bits) => process.withdraw(key(process, *native)?, *bits),
         Actor::Switch(native) => process.switch(key(process, *native)?),

@@ -36,6 +36,10 @@ impl Process {
     /// When there is no such thread, or its memory was taken away.
     pub fn poll(&mut self, key: ThreadKey) -> Result<Poll, MoveError> {
         let live = self.live(key)?;
+        if self.is_taking(key) {
+            let run = self.copy_path(&live, Trigger::Breaker)?;
+            return Ok(Poll { run, ..Poll::default() });
+        }
         let word = self.load(live.breaker.at)?;
         let mut poll = Poll { events: word as u8, ..Poll::default() };
         if word & !0xff != self.life.instrumentation {
@@ -99,17 +103,66 @@ impl Process {
         self.serve(&live, Trigger::Signals)
     }
 
-    /// Takes up a request, if there is one and the interpreter allows it. Any other value than 1
-    /// in either word means no, and stays.
+    /// The thread takes up a request and loses its processor in the middle: whatever it does next,
+    /// it first copies the path, as that is by then. Whether there was a request.
+    ///
+    /// # Errors
+    /// When there is no such thread, or its memory was taken away.
+    pub fn take_request(&mut self, key: ThreadKey) -> Result<bool, MoveError> {
+        let live = self.live(key)?;
+        let takes = !self.is_taking(key) && self.lower_flag(&live)?;
+        if takes {
+            self.set_taking(key, true);
+        }
+        Ok(takes)
+    }
+
+    /// Whether the thread has lowered the flag of a request, and not copied its path yet.
+    #[must_use]
+    pub fn is_taking(&self, key: ThreadKey) -> bool {
+        self.life.threads.iter().any(|thread| thread.key == key && thread.taking)
+    }
+
+    fn set_taking(&mut self, key: ThreadKey, taking: bool) {
+        if let Some(thread) = self.life.threads.iter_mut().find(|thread| thread.key == key) {
+            thread.taking = taking;
+            self.note(13, u64::from(key.0) << 8 | u64::from(taking));
+        }
+    }
+
+    /// Takes up a request, if there is one.
     fn serve(&mut self, live: &LiveThread, trigger: Trigger) -> Result<Option<usize>, MoveError> {
+        if self.is_taking(live.key) || self.lower_flag(live)? {
+            return self.copy_path(live, trigger);
+        }
+        Ok(None)
+    }
+
+    /// Lowers the flag of a request, if there is one and the interpreter allows it. Any other
+    /// value than 1 in either word means no, and stays.
+    ///
+    /// CPython does this first of all, so that a request that arrives from here on is another one;
+    /// but its path comes to the same place (`_PyRunRemoteDebugger`).
+    fn lower_flag(&mut self, live: &LiveThread) -> Result<bool, MoveError> {
         if live.pending.len == 0 || !self.ask_policy(live.interpreter)? {
-            return Ok(None);
+            return Ok(false);
         }
         if self.load_u32(live.pending.at)? != 1 {
-            return Ok(None);
+            return Ok(false);
         }
-        // First of all, so that a request that arrives from here on is another one.
         self.store_u32(live.pending.at, 0)?;
+        Ok(true)
+    }
+
+    /// Copies the path of the request that it has taken up, and runs the script.
+    fn copy_path(
+        &mut self,
+        live: &LiveThread,
+        trigger: Trigger,
+    ) -> Result<Option<usize>, MoveError> {
+        if self.is_taking(live.key) {
+            self.set_taking(live.key, false);
+        }
         let path = self.path(live).map_err(|error| self.crash(error))?;
         if path.is_empty() {
             return Ok(None);

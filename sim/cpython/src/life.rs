@@ -129,7 +129,8 @@ impl Process {
         self.fill_thread(at, home, key, native, spec)?;
         self.link(home, at, next)?;
         self.life.next_key += 1;
-        let thread = Thread { key, interpreter: id, at, native, embedded, raising: 0 };
+        let thread =
+            Thread { key, interpreter: id, at, native, embedded, raising: 0, taking: false };
         self.life.threads.insert(0, thread);
         self.note(2, at.get() ^ native.rotate_left(48));
         Ok(key)

@@ -63,6 +63,8 @@ pub(crate) struct Thread {
     pub(crate) embedded: bool,
     /// The events whose handlers will raise, once each.
     pub(crate) raising: u8,
+    /// It has lowered the flag of a request, and not copied its path yet.
+    pub(crate) taking: bool,
 }
 
 /// A state of a process to come back to, as long as nobody has gone back further.

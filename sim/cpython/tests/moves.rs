@@ -54,6 +54,23 @@ fn an_armed_thread_runs_its_script_once_and_is_disarmed() {
     assert_eq!(path, b"/tmp/a.py", "the buffer is not cleared afterwards");
 }
 
+/// As with two attachers that took turns by the flag alone.
+#[test]
+fn a_path_is_copied_after_the_flag_is_lowered() {
+    let mut process = process();
+    assert_eq!(process.take_request(MAIN), Ok(false), "nobody has asked");
+    process.arm(MAIN, b"/tmp/a.py").unwrap();
+    assert_eq!(process.take_request(MAIN), Ok(true));
+    assert_eq!((pending(&process, MAIN), process.runs().len()), (0, 0));
+    assert!(process.is_taking(MAIN));
+    process.arm(MAIN, b"/tmp/b.py").unwrap();
+    assert_eq!(process.take_request(MAIN), Ok(false), "it is not done with the first");
+    assert_eq!(process.poll(MAIN).unwrap().run, Some(0));
+    assert!(!process.is_taking(MAIN));
+    assert_eq!(process.check_signals(MAIN).unwrap(), Some(1));
+    assert!(process.runs().iter().all(|run| run.path == b"/tmp/b.py"), "the second one twice");
+}
+
 #[test]
 fn without_an_event_the_eval_loop_does_not_look() {
     let mut process = process();

@@ -363,6 +363,7 @@ const FAULT: &[Word] = &[
 const MOVE: &[Word] = &[
     ("Poll", "The thread looks at its eval breaker."),
     ("CheckSignals", "The thread checks for signals, which looks at the pending flag only."),
+    ("Take", "The thread lowers the flag of a request, and copies its path when it moves next."),
     ("Raise", "The thread's eval breaker gets event bits."),
     ("StartThread", "A new thread starts in an interpreter."),
     (
