@@ -24,9 +24,13 @@ mod debug;
 #[cfg(target_os = "linux")]
 mod embedded;
 #[cfg(target_os = "linux")]
+mod events;
+#[cfg(target_os = "linux")]
 mod front_ends;
 #[cfg(target_os = "linux")]
 mod frozen;
+#[cfg(target_os = "linux")]
+mod in_process;
 #[cfg(target_os = "linux")]
 mod killed;
 #[cfg(target_os = "linux")]
@@ -103,9 +107,10 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 14] = [
+    let groups: [Vec<Situation>; 16] = [
         threads::situations(),
         requests::situations(),
+        events::situations(),
         rivals::situations(),
         refusals::situations(),
         cache::situations(),
@@ -117,6 +122,7 @@ fn all() -> impl Iterator<Item = Situation> {
         debug::situations(),
         clients::situations(),
         cancels::situations(),
+        in_process::situations(),
         predicaments::situations(),
     ];
     groups.into_iter().flatten()

@@ -25,6 +25,7 @@ pub(crate) fn situations() -> Vec<Situation> {
         debuggable("debug-where-another-debugger-is", where_another_debugger_is),
         debuggable("debug-where-debugpy-listens-already", where_debugpy_listens_already),
         debuggable("debug-once-more-when-the-adapter-has-gone", when_the_adapter_has_gone),
+        debuggable("debug-and-lose-the-editor", and_lose_the_editor),
         debuggable("debug-a-process-that-ends", a_process_that_ends),
         debuggable("debug-a-program-that-is-no-python", a_program_that_is_no_python),
         debuggable("debug-and-let-children-be", and_let_children_be),
@@ -176,7 +177,7 @@ while True: pass
 }
 
 /// The process of the adapter that listens at a port; it is no child of anybody here.
-fn adapter_at(port: u16) -> Option<u32> {
+pub(crate) fn adapter_at(port: u16) -> Option<u32> {
     let port = format!("\0--port\0{port}\0");
     let is_it = |pid: &u32| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -204,6 +205,21 @@ fn when_the_adapter_has_gone(python: &Python) {
     assert_eq!(client.frames(stop.thread)[0].0, "inner");
     client.disconnect();
     service.proves_to_run();
+}
+
+/// It goes without a word while the program stands at a breakpoint: the program goes on, and the
+/// next editor is served.
+fn and_lose_the_editor(python: &Python) {
+    let folder = Folder::new();
+    let service = Service::start(python, &folder, WORK);
+    let (port, _) = debug_and_expect(&service.target, &[]);
+    for _ in 0..3 {
+        let mut client = Client::attach(port, &[(&service.file, WORK_LINE)]);
+        client.stopped();
+        drop(client);
+        service.proves_to_run();
+    }
+    assert_eq!(service.target.errors(), "");
 }
 
 /// It takes the script, and is gone before debugpy is there.

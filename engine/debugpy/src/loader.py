@@ -95,12 +95,34 @@ def forget_what_is_over(shared):
 
 
 def listen():
-    require_interpreter()
+    address, by_itself = (SETTINGS["host"], SETTINGS["port"]), SETTINGS["in_process"]
+    if not by_itself:
+        require_interpreter()
     with ShortTurns(), LateCollections():
         debugpy = load_debugpy()
         forget_listener()
-        host, port = debugpy.listen((SETTINGS["host"], SETTINGS["port"]))
+        host, port = listen_by_itself(debugpy, address) if by_itself else debugpy.listen(address)
     return dict(state="listening", host=host, port=port, debugpy=debugpy.__version__)
+
+
+def listen_by_itself(debugpy, address):
+    """Without an adapter: no process to start and to wait for, and none between the program and its
+    client. debugpy returns before it listens, and does not say where; where it cannot, its thread
+    complains on the program's standard error and ends, so that the port is tried before."""
+    import socket
+    import time
+
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tried.bind(address)
+    debugpy.listen(address, in_process_debug_adapter=True)
+    thread = debugger()._waiting_for_connection_thread
+    while thread.is_alive():
+        listener = thread._server_socket
+        if listener and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return listener.getsockname()
+        time.sleep(0.001)
+    raise RuntimeError("debugpy cannot listen; the program's standard error says why")
 
 
 def forget_listener():
@@ -246,7 +268,8 @@ def tell_error(error):
 
 
 def tell(state, **facts):
-    """Replaces the record: a reader finds the one before or this one, and never a half."""
+    """Replaces the record: a reader finds the one before or this one, and never a half. It need not
+    outlive the machine, so that no disk is waited for."""
     import os
 
     facts = dict(format=1, session=SETTINGS["session"], state=state, **facts)
@@ -254,14 +277,14 @@ def tell(state, **facts):
     folder = SETTINGS["answers"]
     fresh = os.path.join(folder, b"record.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(fresh, flags, 0o600)
-    try:
-        os.fchmod(descriptor, 0o600)  # whatever the program's umask is
-        os.write(descriptor, ("{" + text + "}\n").encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.replace(fresh, os.path.join(folder, b"record.json"))
+    with ShortTurns():
+        descriptor = os.open(fresh, flags, 0o600)
+        try:
+            os.fchmod(descriptor, 0o600)  # whatever the program's umask is
+            os.write(descriptor, ("{" + text + "}\n").encode())
+        finally:
+            os.close(descriptor)
+        os.replace(fresh, os.path.join(folder, b"record.json"))
 
 
 def quoted(value):

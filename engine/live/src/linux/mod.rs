@@ -39,6 +39,7 @@ mod symbols;
 mod threads;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use softdock_process::{
     Address, Candidate, ErrorKind, Identity, MemoryError, MemoryRange, Modules, ProcessMemory,
@@ -159,6 +160,16 @@ impl Process {
     pub fn activity(&mut self, native: u64) -> Result<Activity, ErrorKind> {
         let tid = self.threads.ours(&self.handle, native)?.ok_or(ErrorKind::Gone)?;
         activity::activity(&self.handle, tid)
+    }
+
+    /// The time that a thread, as the target numbers it, has had on a processor. Counted when the
+    /// scheduler looks at the thread, in a busy loop every few milliseconds.
+    ///
+    /// # Errors
+    /// When there is no such thread any more, or the system does not count.
+    pub fn time_on_processor(&mut self, native: u64) -> Result<Duration, ErrorKind> {
+        let tid = self.threads.ours(&self.handle, native)?.ok_or(ErrorKind::Gone)?;
+        activity::time_on_processor(&self.handle, tid)
     }
 
     /// Stops all of its threads, until what is returned is dropped.

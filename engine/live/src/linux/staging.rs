@@ -328,7 +328,8 @@ impl Staging {
     }
 }
 
-/// Writes a new file that everybody can read.
+/// Writes a new file that everybody can read. Who reads it runs on this very machine, so that no
+/// disk is waited for.
 fn write_whole(folder: &OwnedFd, name: &str, content: &[u8]) -> Result<(), ErrorKind> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
     let mode = Mode::from_bits_truncate(0o644);
@@ -336,8 +337,7 @@ fn write_whole(folder: &OwnedFd, name: &str, content: &[u8]) -> Result<(), Error
     // The mode above is cut by our umask.
     fchmod(opened.as_fd(), mode).map_err(kind_of)?;
     let mut file = File::from(opened);
-    let written = file.write_all(content).and_then(|()| file.sync_all());
-    written.map_err(|error| super::handle::kind_of_io(&error))
+    file.write_all(content).map_err(|error| super::handle::kind_of_io(&error))
 }
 
 fn is_small_file(stat: &FileStat) -> bool {
