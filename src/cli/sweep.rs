@@ -103,7 +103,10 @@ pub(crate) fn sweep(args: &Args) -> Exit {
         front_end: args.front_end,
     };
     let watch = match Progress::new(sweep.pieces(&jobs)) {
-        Ok(progress) => Watch { progress, folder: args.out.join("findings"), jobs: &jobs },
+        Ok(progress) => {
+            let (front_end, folder) = (args.front_end, args.out.join("findings"));
+            Watch { progress, front_end, folder, jobs: &jobs }
+        }
         Err(error) => return usage(&format!("softdock: signals cannot be listened to: {error}")),
     };
     let proof = Proof::new(&sweep, sweep.run(&jobs, &watch));
@@ -156,6 +159,7 @@ fn processors() -> usize {
 /// Shows how far it has come, and saves findings at once.
 struct Watch<'j> {
     progress: Progress,
+    front_end: FrontEnd,
     folder: PathBuf,
     jobs: &'j [Job<'j>],
 }
@@ -168,7 +172,7 @@ impl Watcher for Watch<'_> {
     fn found(&self, finding: Finding) {
         let job = self.jobs.iter().find(|job| job.name == finding.schedule.scenario);
         if let Some(job) = job {
-            self.progress.found(&self.folder, &finding, job.scenario);
+            self.progress.found(self.front_end, &self.folder, &finding, job.scenario);
         }
     }
 
