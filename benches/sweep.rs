@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use softdock::corpus::{self, Entry};
 use softdock::finding::Finding;
+use softdock::frontend::FrontEnd;
 use softdock::run::Stage;
 use softdock::scenario::{self, Actor, At, Attach, Fault, FaultKind};
 use softdock::shrink::shrink;
@@ -20,7 +21,8 @@ use softdock_attach::Site;
 /// Calls of what is fast, of which the median counts.
 const ROUNDS: usize = 31;
 
-const ONE_CORE: Sweep = Sweep { depth: 2, lies: false, workers: 1, shard: (0, 1) };
+const ONE_CORE: Sweep =
+    Sweep { depth: 2, lies: false, workers: 1, shard: (0, 1), front_end: FrontEnd::Managed };
 
 fn main() {
     one_scenario();

@@ -2,17 +2,19 @@
 //! second counter counts, that the races are explored cleanly, and that no healthy target is
 //! refused. The whole space of all scenarios is gone through by `softdock sweep`, in CI.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 
 use softdock::corpus;
 use softdock::explore::{Exploration, Explore};
 use softdock::finding::Finding;
+use softdock::frontend::FrontEnd;
 use softdock::run::Stage;
-use softdock::scenario::Attach;
+use softdock::scenario::{At, Attach, Fault, FaultKind};
 use softdock::sweep::{Certificate, Job, Proof, Sweep, Watcher, recount};
 use softdock::trace::Trace;
-use softdock_attach::Outcome;
+use softdock_attach::{Outcome, Reason, Site};
 
 /// Keeps what was found.
 #[derive(Default)]
@@ -49,7 +51,8 @@ fn whole() -> Attach {
     scenario(r#"(about: "whole", expect: (outcome: "armed", site: "verify"))"#)
 }
 
-const SWEEP: Sweep = Sweep { depth: 1, lies: false, workers: 1, shard: (0, 1) };
+const SWEEP: Sweep =
+    Sweep { depth: 1, lies: false, workers: 1, shard: (0, 1), front_end: FrontEnd::Managed };
 
 fn sweep(sweep: &Sweep, scenario: &Attach) -> Vec<Certificate> {
     let findings = Findings::default();
@@ -67,6 +70,47 @@ fn any_number_of_workers_proves_the_same() {
     assert_eq!(alone, together);
     assert!(alone[0].is_complete());
     assert_eq!(recount(&alone[0]), [""; 0]);
+}
+
+/// A target that stands still leaves no window in which it could move: nothing is excused.
+#[test]
+fn the_second_front_end_breaks_no_promise() {
+    let by_concord = Sweep { lies: true, front_end: FrontEnd::Concord, ..SWEEP };
+    let [certificate] = sweep(&by_concord, &dry_run()).try_into().unwrap();
+    assert!(certificate.is_complete());
+    assert_eq!(recount(&certificate), [""; 0]);
+    let by_concord = Sweep { front_end: FrontEnd::Concord, ..SWEEP };
+    let [certificate] = sweep(&by_concord, &whole()).try_into().unwrap();
+    assert_eq!((recount(&certificate), certificate.tally().excused.len()), (vec![], 0));
+    let [managed] = sweep(&SWEEP, &whole()).try_into().unwrap();
+    assert!(certificate.quiet.reads > managed.quiet.reads, "it looks twice");
+    let mut proof = Proof::new(&SWEEP, vec![managed]);
+    let other = Proof::new(&by_concord, vec![certificate]);
+    assert!(proof.merge(&other).unwrap_err().contains("by concord"));
+}
+
+/// Every bit of the page that the table lies in, wrong in one reading of it: where no file proves
+/// the table, reading it twice is all the proof there is, and a kept page would be read once.
+#[test]
+fn one_wrong_reading_of_a_page_decides_nothing() {
+    let scenario = scenario(
+        r#"(about: "no file", process: (image: Unreadable),
+            expect: (outcome: "armed", site: "verify"))"#,
+    );
+    let mut stage = Stage::new(&scenario).unwrap();
+    stage.attach_by(FrontEnd::Concord);
+    stage.strike_pages();
+    assert_eq!(stage.run(Trace::off()).mismatches, [""; 0]);
+    let mut reasons = BTreeMap::new();
+    for bit in 0..8 * 4096 {
+        let at = At::Hit(Site::ReadSlab, 1);
+        let fault = Fault { at, sticky: false, kind: FaultKind::FlipBit(bit) };
+        let run = stage.run_with(&[fault], Trace::off());
+        assert!(run.violations.is_empty(), "bit {bit}: {}", run.violations[0]);
+        *reasons.entry(run.report.reason.map(Reason::name)).or_insert(0) += 1;
+    }
+    // Most of the page is no table, and most of what is wrong in it makes the engine look again.
+    assert!(reasons[&Some("slab-unstable")] > 1000, "{reasons:?}");
 }
 
 #[test]

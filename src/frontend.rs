@@ -7,7 +7,7 @@
 //! | [`FrontEnd::Concord`] | a native or mixed-mode debugger: the process stands still while it is looked at, and is read page by page |
 //!
 //! A front end lies on both sides of a [`Host`]. Above it, [`FrontEnd::attach`] says how often the
-//! engine looks and when the target stands still ([`concord`] is a host around a host). Below it,
+//! engine looks and when the target stands still (`concord` is a host around a host). Below it,
 //! [`paged`] lies between host and process. What is in the middle is the host: a live process with
 //! its clock, or a virtual world with its faults. So the faults of a scenario strike the *engine's*
 //! accesses under either front end, and a scenario means the same under both.

@@ -3,12 +3,12 @@
 //! who knows the truth, and by what the scenario expects.
 
 mod damage;
+mod expectation;
 
 use std::fmt;
 
 use softdock_attach::{
-    CachedThread, Config, Host, ParseMode, Proof, Reason, Report, Request, Site, TableDigest,
-    ThreadChoice, Undo,
+    CachedThread, Config, Host, Report, Request, Site, TableDigest, ThreadChoice,
 };
 use softdock_cpython::{MoveError, Process};
 use softdock_process::Address;
@@ -18,9 +18,7 @@ use crate::evidence::{Consent, Log, LogEnd};
 use crate::frontend::FrontEnd;
 use crate::oracle::Broken;
 use crate::scenario::place::{InterpreterField, ThreadField};
-use crate::scenario::{
-    Actor, Attach, Cache, Expect, Fault, Place, Settings, Thread as ThreadSetting,
-};
+use crate::scenario::{Actor, Attach, Cache, Fault, Place, Settings, Thread as ThreadSetting};
 use crate::trace::Trace;
 use crate::world::{Moment, Past, Plot, Retold, Until, World, key, perform};
 
@@ -50,6 +48,7 @@ pub struct Stage<'s> {
     log: Log,
     front_end: FrontEnd,
     calm_looks: u32,
+    strikes_pages: bool,
 }
 
 /// What one attempt came to.
@@ -116,8 +115,17 @@ impl<'s> Stage<'s> {
         }
         process.checkpoint();
         let (runs_before, log) = (process.runs().len(), Log::new(&process));
-        let (front_end, calm_looks) = (FrontEnd::Managed, 0);
-        Ok(Stage { scenario, process, config, cached, runs_before, log, front_end, calm_looks })
+        Ok(Stage {
+            scenario,
+            process,
+            config,
+            cached,
+            runs_before,
+            log,
+            front_end: FrontEnd::Managed,
+            calm_looks: 0,
+            strikes_pages: false,
+        })
     }
 
     /// From now on this front end attaches; at first it is the managed one.
@@ -132,6 +140,12 @@ impl<'s> Stage<'s> {
         let is_rehearsed = self.front_end == FrontEnd::Concord && follows;
         self.calm_looks = u32::from(is_rehearsed);
         is_rehearsed && !self.scenario.faults.is_empty()
+    }
+
+    /// From now on what goes wrong goes wrong with the pages that the front end reads. Only then it
+    /// shows whether kept pages make one wrong reading into many.
+    pub fn strike_pages(&mut self) {
+        self.strikes_pages = true;
     }
 
     /// The scenario.
@@ -156,7 +170,7 @@ impl<'s> Stage<'s> {
         let plot = Plot { moves: &[], ..self.plot(None) };
         let mut run = self.play(plot, &mut Quiet, trace);
         run.runs = self.runs();
-        run.mismatches.extend(compare(&self.scenario.expect, &run.report, run.runs));
+        run.mismatches.extend(expectation::compare(&self.scenario.expect, &run.report, run.runs));
         run
     }
 
@@ -301,6 +315,7 @@ impl<'s> Stage<'s> {
             calm_at: None,
             front_end: self.front_end,
             calm_looks: self.calm_looks,
+            strikes_pages: self.strikes_pages,
         }
     }
 }
@@ -372,44 +387,6 @@ fn unmet<C: Chooser>(world: &World<'_, '_, C>) -> Vec<String> {
     unstruck.chain(impossible).collect()
 }
 
-/// What came out otherwise than expected, told only where something did: this is on the way of
-/// every run.
-fn compare(expect: &Expect, report: &Report, runs: usize) -> Vec<String> {
-    let unexplained = report.reason.is_some().then_some("given in `expect`");
-    let mut differences = Vec::new();
-    differ(&mut differences, "outcome", Some(report.outcome.name()), Some(expect.outcome.0.name()));
-    differ(&mut differences, "site", Some(report.site.name()), Some(expect.site.0.name()));
-    let reason = expect.reason.map(|reason| reason.0).or(unexplained);
-    differ(&mut differences, "reason", report.reason.map(Reason::name), reason);
-    let mode = expect.parse_mode.map(|mode| mode.0.name());
-    differ(&mut differences, "parse_mode", report.parse_mode.map(ParseMode::name), mode);
-    let proof = expect.proof.map(|proof| proof.0.name());
-    differ(&mut differences, "proof", report.proof.map(Proof::name), proof);
-    differ(&mut differences, "thread", report.thread.map(|thread| thread.id), expect.thread);
-    let interpreter = report.interpreter.map(|interpreter| interpreter.id);
-    differ(&mut differences, "interpreter", interpreter, expect.interpreter);
-    let cache = expect.cache.map(|used| used.0.name());
-    differ(&mut differences, "cache", Some(report.cache.name()), cache);
-    let undo = expect.undo.map(|undo| undo.0.name());
-    differ(&mut differences, "undo", report.undo.map(Undo::name), undo);
-    let left = expect.left.map(|left| left.0.name());
-    differ(&mut differences, "left", Some(report.left.name()), left);
-    differ(&mut differences, "runs", Some(runs), expect.runs);
-    differences
-}
-
-fn differ<T: PartialEq + fmt::Display>(
-    differences: &mut Vec<String>,
-    what: &str,
-    found: Option<T>,
-    expected: Option<T>,
-) {
-    if expected.is_some() && found != expected {
-        let told = |value: Option<T>| value.map_or("none".into(), |value| value.to_string());
-        differences.push(format!("{what} is {}, expected {}", told(found), told(expected)));
-    }
-}
-
 /// The settings: environment variables first, then what the scenario says itself.
 fn config(
     scenario: &Attach,
@@ -463,6 +440,7 @@ fn remember(
         calm_at: None,
         front_end: FrontEnd::Managed,
         calm_looks: 0,
+        strikes_pages: false,
     };
     let mut quiet = Quiet;
     let past = Past::none(script, &plot, process);

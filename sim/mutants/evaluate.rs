@@ -26,6 +26,7 @@ use std::time::Instant;
 
 use softdock::corpus::{self, Entry};
 use softdock::finding::Finding;
+use softdock::frontend::FrontEnd;
 use softdock::oracle::Violation;
 use softdock::scenario::Mistake;
 use softdock::shrink::shrink;
@@ -182,7 +183,8 @@ fn sweep_kills(entry: &Entry, number: u32) -> Option<String> {
 
 fn first_finding(entry: &Entry) -> Option<Finding> {
     let scenario = entry.scenario.attach()?;
-    let sweep = Sweep { depth: 1, lies: false, workers: 1, shard: (0, 1) };
+    let sweep =
+        Sweep { depth: 1, lies: false, workers: 1, shard: (0, 1), front_end: FrontEnd::Managed };
     let first = First(Mutex::new(None));
     let _ = sweep.run(&[Job { name: &entry.name, scenario }], &first);
     first.0.into_inner().ok().flatten()

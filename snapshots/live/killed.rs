@@ -19,6 +19,7 @@ pub(crate) fn situations() -> Vec<Situation> {
     vec![
         always("killed-at-each-write-of-an-attach", at_each_write_of_an_attach),
         always("killed-at-each-write-while-frozen", at_each_write_while_frozen),
+        always("killed-at-each-write-of-concord", at_each_write_of_concord),
         always("killed-while-it-takes-a-request-back", while_it_takes_a_request_back),
         debuggable("killed-at-each-write-of-a-debug", at_each_write_of_a_debug),
     ]
@@ -86,6 +87,11 @@ fn at_each_write_of_an_attach(python: &Python) {
 /// The target is held by a thread of the command then, which dies with it.
 fn at_each_write_while_frozen(python: &Python) {
     kill_attaches(python, &["--freeze"]);
+}
+
+/// The same writes, and no others before them: it has looked at everything twice by then.
+fn at_each_write_of_concord(python: &Python) {
+    kill_attaches(python, &["--front-end", "concord"]);
 }
 
 fn kill_attaches(python: &Python, more: &[&str]) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use softdock::frontend::FrontEnd;
 use softdock_attach::ThreadChoice;
 
-use super::{Format, duration};
+use super::{Format, duration, front_end};
 
 /// Ask a thread of a running Python to run a script.
 ///
@@ -131,11 +131,6 @@ pub(crate) struct Manner {
     /// Tell on standard error what was found and what each step cost.
     #[arg(long, short)]
     pub(crate) verbose: bool,
-}
-
-fn front_end(text: &str) -> Result<FrontEnd, String> {
-    let named = FrontEnd::ALL.into_iter().find(|known| known.name() == text);
-    named.ok_or_else(|| String::from("expected managed or concord"))
 }
 
 pub(crate) fn thread_choice(text: &str) -> Result<ThreadChoice, String> {

@@ -8,6 +8,7 @@ use softdock::blame::Window;
 use softdock::corpus::{self, Entry};
 use softdock::explore::{Exploration, Explore};
 use softdock::finding::Finding;
+use softdock::frontend::FrontEnd;
 use softdock::report::Line;
 use softdock::scenario::{self, Mistake, Scenario};
 use softdock::stepping;
@@ -109,7 +110,7 @@ fn read(paths: &[PathBuf]) -> Result<Vec<Entry>, Mistake> {
 fn explore_one(entry: &Entry, args: &Args, progress: &Progress) -> Result<Exploration, Mistake> {
     let (mut stage, attach) = (entry.stage()?, entry.attach()?);
     let folder = args.out.join("findings");
-    let found = |finding: Finding| progress.found(&folder, &finding, attach);
+    let found = |finding: Finding| progress.found(FrontEnd::Managed, &folder, &finding, attach);
     let explore = Explore { name: &entry.name, faults: args.faults, unpruned: args.unpruned };
     let exploration = explore.run(&mut stage, &found, &|| progress.goes_on());
     progress.did(exploration.tally.runs + exploration.cut);

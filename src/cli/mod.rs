@@ -27,6 +27,7 @@ use unsupported as live;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use softdock::frontend::FrontEnd;
 
 /// Attach a debugger to a running CPython 3.14+, gently, and prove that it is gentle.
 ///
@@ -69,6 +70,12 @@ pub(crate) enum Format {
     Text,
     /// One object a line, `"format": 1` first; readers ignore fields they do not know.
     Json,
+}
+
+/// A front end, by its name.
+pub(crate) fn front_end(text: &str) -> Result<FrontEnd, String> {
+    let named = FrontEnd::ALL.into_iter().find(|known| known.name() == text);
+    named.ok_or_else(|| String::from("expected managed or concord"))
 }
 
 /// How a subcommand ended.

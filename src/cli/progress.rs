@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use softdock::finding::Finding;
+use softdock::frontend::FrontEnd;
 use softdock::scenario::Attach;
 
 /// Work under way.
@@ -69,14 +70,15 @@ impl Progress {
     }
 
     /// Saves a finding before anything else happens, makes it small, and tells of it above the bar.
-    pub(crate) fn found(&self, folder: &Path, finding: &Finding, scenario: &Attach) {
+    pub(crate) fn found(&self, by: FrontEnd, folder: &Path, finding: &Finding, scenario: &Attach) {
         if !self.is_to_be_told(&finding.schedule.scenario) {
             return;
         }
         let Finding { schedule, broken, .. } = finding;
         let mut message = format!("FOUND in {}: {}", schedule.scenario, broken.join("; "));
+        let how = if by == FrontEnd::Managed { "" } else { " --front-end concord" };
         message += &match finding.save(folder) {
-            Ok(path) => format!("\n  repeat it with: softdock replay {}", path.display()),
+            Ok(path) => format!("\n  repeat it with: softdock replay {}{how}", path.display()),
             Err(error) => {
                 format!("\n  it cannot be saved in {}: {error}\n{schedule}", folder.display())
             }

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use softdock::blame::{Blame, blame};
 use softdock::case::Case;
+use softdock::frontend::FrontEnd;
 use softdock::run::Run;
 use softdock::scenario::{Attach, Mistake, Scenario, Stepping};
 use softdock::stepping::play::play;
 use softdock::trace::Trace;
 
-use super::{Exit, output, usage};
+use super::{Exit, front_end, output, usage};
 
 /// Run a finding once more, access by access.
 ///
@@ -26,6 +27,10 @@ pub(crate) struct Args {
     /// A schedule, or a scenario.
     file: PathBuf,
 
+    /// Who attaches.
+    #[arg(long, value_name = "FRONT_END", default_value = "managed", value_parser = front_end)]
+    front_end: FrontEnd,
+
     /// The folder of the scenarios that schedules name.
     #[arg(long, value_name = "FOLDER", default_value = "scenarios")]
     scenarios: PathBuf,
@@ -33,7 +38,7 @@ pub(crate) struct Args {
 
 pub(crate) fn replay(args: &Args) -> Exit {
     let exit = Case::read(&args.file, &args.scenarios).and_then(|case| match &case.scenario {
-        Scenario::Attach(attach) => replay_attempt(&case, attach),
+        Scenario::Attach(attach) => replay_attempt(&case, attach, args.front_end),
         Scenario::Stepping(stepping) => replay_steps(&case, stepping),
     });
     exit.unwrap_or_else(|mistake| usage(&mistake.to_string()))
@@ -62,25 +67,27 @@ fn replay_steps(case: &Case, stepping: &Stepping) -> Result<Exit, Mistake> {
     Ok(Exit::Finding)
 }
 
-fn replay_attempt(case: &Case, attach: &Attach) -> Result<Exit, Mistake> {
-    let (run, again) = (once(case, attach)?, once(case, attach)?);
-    output::result(&format!("{}{}", run.trace, run.report.summary()));
+fn replay_attempt(case: &Case, attach: &Attach, by: FrontEnd) -> Result<Exit, Mistake> {
+    let (run, again) = (once(case, attach, by)?, once(case, attach, by)?);
+    output::result(&format!("{}{}", run.trace, run.report.summary().by(by.tag())));
     if run != again {
-        let (trace, summary) = (&again.trace, again.report.summary());
+        let (trace, summary) = (&again.trace, again.report.summary().by(by.tag()));
         output::message(&format!("softdock: {OTHERWISE}\n{trace}{summary}"));
         return Ok(Exit::Nondeterministic);
     }
-    Ok(conclude(case, attach, &run))
+    Ok(conclude(case, attach, by, &run))
 }
 
 const OTHERWISE: &str =
     "the same run came out otherwise the second time: this is a bug of softdock";
 
-fn once(case: &Case, attach: &Attach) -> Result<Run, Mistake> {
-    Ok(case.stage()?.run_with(&attach.faults, Trace::on()))
+fn once(case: &Case, attach: &Attach, by: FrontEnd) -> Result<Run, Mistake> {
+    let mut stage = case.stage()?;
+    stage.attach_by(by);
+    Ok(stage.run_with(&attach.faults, Trace::on()))
 }
 
-fn conclude(case: &Case, attach: &Attach, run: &Run) -> Exit {
+fn conclude(case: &Case, attach: &Attach, by: FrontEnd, run: &Run) -> Exit {
     for unmet in &run.mismatches {
         output::message(&output::styled(output::WARN, format!("softdock: {unmet}")));
     }
@@ -94,12 +101,16 @@ fn conclude(case: &Case, attach: &Attach, run: &Run) -> Exit {
     }
     let faults = &attach.faults;
     let Ok(mut stage) = case.stage() else { return Exit::Finding };
+    stage.attach_by(by);
     if let Blame::Excused(window) = blame(run, |access| stage.run_calmly_with(faults, access)) {
         output::result(&format!("excused, by the window {window}:"));
         output::result(&output::wrapped(window.about()));
         return Exit::AsAsked;
     }
-    advise(case);
+    // The other two know the managed front end only.
+    if by == FrontEnd::Managed {
+        advise(case);
+    }
     Exit::Finding
 }
 

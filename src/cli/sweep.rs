@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 use softdock::corpus::{self, Entry};
 use softdock::finding::Finding;
+use softdock::frontend::FrontEnd;
 use softdock::report::Line;
 use softdock::scenario::Mistake;
 use softdock::sweep::{Bound, Certificate, DEPTH_MAX, Job, Proof, Sweep, Tally, Watcher, recount};
 
 use super::progress::Progress;
-use super::{Exit, Format, output, usage};
+use super::{Exit, Format, front_end, output, usage};
 
 /// Try every fault at every access of scenarios, and certify what came out.
 ///
@@ -49,6 +50,10 @@ pub(crate) struct Args {
     /// Do only this share of the work, from 1: `2/16`.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     shard: Option<(usize, usize)>,
+
+    /// Who attaches. Faults strike the accesses of the engine, in both looks of `concord`.
+    #[arg(long, value_name = "FRONT_END", default_value = "managed", value_parser = front_end)]
+    front_end: FrontEnd,
 
     /// Where certificates and findings are written.
     #[arg(long, value_name = "FOLDER", default_value = "target/softdock")]
@@ -95,9 +100,13 @@ pub(crate) fn sweep(args: &Args) -> Exit {
         lies: args.lies,
         workers: args.jobs.unwrap_or_else(processors),
         shard: args.shard.unwrap_or((0, 1)),
+        front_end: args.front_end,
     };
     let watch = match Progress::new(sweep.pieces(&jobs)) {
-        Ok(progress) => Watch { progress, folder: args.out.join("findings"), jobs: &jobs },
+        Ok(progress) => {
+            let (front_end, folder) = (args.front_end, args.out.join("findings"));
+            Watch { progress, front_end, folder, jobs: &jobs }
+        }
         Err(error) => return usage(&format!("softdock: signals cannot be listened to: {error}")),
     };
     let proof = Proof::new(&sweep, sweep.run(&jobs, &watch));
@@ -150,6 +159,7 @@ fn processors() -> usize {
 /// Shows how far it has come, and saves findings at once.
 struct Watch<'j> {
     progress: Progress,
+    front_end: FrontEnd,
     folder: PathBuf,
     jobs: &'j [Job<'j>],
 }
@@ -162,7 +172,7 @@ impl Watcher for Watch<'_> {
     fn found(&self, finding: Finding) {
         let job = self.jobs.iter().find(|job| job.name == finding.schedule.scenario);
         if let Some(job) = job {
-            self.progress.found(&self.folder, &finding, job.scenario);
+            self.progress.found(self.front_end, &self.folder, &finding, job.scenario);
         }
     }
 
@@ -225,8 +235,9 @@ fn tell(
     wrong: usize,
     format: Format,
 ) -> Exit {
-    let Proof { depth, lies, certificates, .. } = proof;
+    let Proof { depth, lies, front_end, certificates, .. } = proof;
     let lies = if *lies { "single lies, " } else { "" };
+    let by = if front_end == FrontEnd::Managed.name() { "" } else { " by concord" };
     let recounted = if wrong == 0 { "counted twice" } else { "WRONGLY COUNTED" };
     let scenarios = match certificates.len() {
         1 => "1 scenario".into(),
@@ -235,7 +246,7 @@ fn tell(
     let Tally { runs, findings, excused, .. } = total;
     let excused: u64 = excused.values().sum();
     let mut text = format!(
-        "{scenarios}, faults to depth {depth}, {lies}crashes: {covered} cases by {runs} \
+        "{scenarios}{by}, faults to depth {depth}, {lies}crashes: {covered} cases by {runs} \
          runs, {recounted}; {findings} findings, {excused} excused"
     );
     if incomplete > 0 {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Certificate;
 
 /// The number of this format.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What one sweep has proved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Proof {
     pub depth: u32,
     /// Whether single lies were tried.
     pub lies: bool,
+    /// By which front end.
+    pub front_end: String,
     /// Which shards these are, from 1.
     pub shards: Vec<usize>,
     /// Of how many.
@@ -34,9 +36,10 @@ impl Proof {
     /// What a sweep of this version has proved.
     #[must_use]
     pub fn new(sweep: &super::Sweep, certificates: Vec<Certificate>) -> Proof {
-        let super::Sweep { depth, lies, shard: (nth, of), .. } = *sweep;
+        let super::Sweep { depth, lies, shard: (nth, of), front_end, .. } = *sweep;
         let (format, version) = (FORMAT, env!("CARGO_PKG_VERSION").into());
-        Proof { format, version, depth, lies, shards: vec![nth + 1], of, certificates }
+        let (front_end, shards) = (front_end.name().into(), vec![nth + 1]);
+        Proof { format, version, depth, lies, front_end, shards, of, certificates }
     }
 
     /// Reads one.
@@ -76,8 +79,8 @@ impl Proof {
     /// When it is of another sweep, or is in already.
     pub fn merge(&mut self, other: &Proof) -> Result<(), String> {
         let about = |proof: &Proof| {
-            let Proof { version, depth, lies, of, .. } = proof;
-            format!("softdock {version}, depth {depth}, lies {lies}, {of} shards")
+            let Proof { version, depth, lies, front_end, of, .. } = proof;
+            format!("softdock {version}, depth {depth}, lies {lies}, by {front_end}, {of} shards")
         };
         if about(self) != about(other) {
             return Err(format!("{}; the others are of {}", about(other), about(self)));

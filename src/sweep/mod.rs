@@ -262,7 +262,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::frontend::FrontEnd;
     use crate::scenario::{self, Attach};
+    use crate::trace::Trace;
 
     fn healthy() -> Attach {
         let text = r#"Attach(about: "x", process: (threads: 2),
@@ -288,6 +290,25 @@ mod tests {
             *endings.entry(ending).or_default() += 1;
         }
         endings
+    }
+
+    /// What a sweep finds in either look can be said by a schedule, and comes out again.
+    #[test]
+    fn what_happens_in_either_look_happens_again() {
+        let scenario = healthy();
+        let mut stage = Stage::new(&scenario).expect("a process");
+        stage.attach_by(FrontEnd::Concord);
+        let menu = menu(PartKind::Faults(1), &[]);
+        let open = open_after(&mut stage, &[], &menu, &Plan::new());
+        assert!(open.len() > 36, "{} accesses in two looks", open.len());
+        for open in open {
+            for choice in (1..=menu.len(open.shape)).step_by(7) {
+                let plan = [(open.access, What::Fault, choice)];
+                let run = stage.explore_with(&[], &menu, &mut Recorded::new(&plan));
+                let again = stage.run_with(&run.happened, Trace::off());
+                assert_eq!(again.report, run.report, "{plan:?}, told as {:?}", run.happened);
+            }
+        }
     }
 
     /// Only the first and the last of a class get a second fault. Those between must come to the

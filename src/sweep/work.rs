@@ -10,6 +10,7 @@ use super::certificate::{Certificate, Part, PartKind, Totals};
 use super::{Bound, DEPTH_MAX, Plan, Sweeper, menu, open_after};
 use crate::choice::{Open, Schedule};
 use crate::finding::Finding;
+use crate::frontend::FrontEnd;
 use crate::run::Stage;
 use crate::scenario::Attach;
 
@@ -46,6 +47,8 @@ pub struct Sweep {
     pub workers: usize,
     /// This shard, from 0, of so many.
     pub shard: (usize, usize),
+    /// Who attaches.
+    pub front_end: FrontEnd,
 }
 
 /// One piece: which part of which scenario, and its access.
@@ -81,8 +84,10 @@ impl Sweep {
         let (mut certificates, mut pieces) = (Vec::new(), Vec::new());
         for (job, Job { name, scenario }) in jobs.iter().enumerate() {
             let menu = menu(PartKind::Faults(1), &[]);
-            let open = Stage::new(scenario)
-                .map(|mut stage| open_after(&mut stage, &scenario.faults, &menu, &vec![]));
+            let open = Stage::new(scenario).map(|mut stage| {
+                stage.attach_by(self.front_end);
+                open_after(&mut stage, &scenario.faults, &menu, &vec![])
+            });
             let open = open.unwrap_or_default();
             let mut quiet = Totals::default();
             open.iter().for_each(|open| quiet += Totals::of(open.shape, 1));
@@ -115,7 +120,7 @@ impl Sweep {
         std::thread::scope(|scope| {
             for _ in 0..self.workers.max(1) {
                 scope.spawn(|| {
-                    let results = work(jobs, &mine, &next, watcher);
+                    let results = work(self.front_end, jobs, &mine, &next, watcher);
                     done.lock().unwrap_or_else(|broken| broken.into_inner()).extend(results);
                 });
             }
@@ -136,6 +141,7 @@ impl Sweep {
 
 /// Does pieces until there are none left.
 fn work(
+    front_end: FrontEnd,
     jobs: &[Job<'_>],
     mine: &[&Piece],
     next: &AtomicUsize,
@@ -151,6 +157,7 @@ fn work(
             let stage = Stage::new(scenario).ok();
             staged = stage.map(|mut stage| {
                 stage.settle();
+                stage.attach_by(front_end);
                 (piece.job, stage, pointers(scenario))
             });
         }

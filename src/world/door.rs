@@ -11,6 +11,7 @@ use softdock_process::{
 use super::World;
 use super::moves::perform;
 use crate::choice::{Chooser, Shape};
+use crate::frontend::paged::Pages;
 use crate::oracle::Watch;
 use crate::scenario::{Actor, FaultKind};
 use crate::trace::{Answer, Question};
@@ -19,6 +20,11 @@ impl<C: Chooser> ProcessMemory for World<'_, '_, C> {
     // Inlined, so that a read of one word is a copy whose length is known.
     #[inline]
     fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
+        if let Some(mut pages) = self.take_pages() {
+            let result = pages.read(self, at, into);
+            self.past.pages = Some(pages);
+            return result;
+        }
         let kind = self.strike(Shape::Read(into.len()));
         let is_plain = kind.is_none() && self.trace.is_off() && self.past.pages.is_none();
         match self.process.lend(at, into.len()) {
@@ -39,6 +45,10 @@ impl<C: Chooser> ProcessMemory for World<'_, '_, C> {
         len: usize,
         scratch: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], MemoryError> {
+        if self.plot.strikes_pages {
+            scratch.resize(len, 0);
+            return self.read(at, scratch).map(|()| scratch.as_slice());
+        }
         let kind = self.strike(Shape::Read(len));
         let is_plain = kind.is_none() && self.trace.is_off() && self.past.pages.is_none();
         if !is_plain || self.process.lend(at, len).is_none() {
@@ -56,6 +66,11 @@ impl<C: Chooser> ProcessMemory for World<'_, '_, C> {
     }
 
     fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
+        if let Some(mut pages) = self.take_pages() {
+            let result = pages.write(self, at, from);
+            self.past.pages = Some(pages);
+            return result;
+        }
         let kind = self.strike(Shape::Write(from.len()));
         let kind = kind.as_ref();
         if let Some(FaultKind::Killed(_)) = kind {
@@ -281,6 +296,12 @@ impl<C: Chooser> World<'_, '_, C> {
         }
         self.trace.read((self.past.site, kind), self.process, at, into, result);
         result
+    }
+
+    /// The pages, where faults are to strike what they read and write: without them, this is the
+    /// door that they go through.
+    fn take_pages(&mut self) -> Option<Pages> {
+        if self.plot.strikes_pages { self.past.pages.take() } else { None }
     }
 
     /// Reads as the front end reaches the process. Nothing goes wrong here but what is wrong there.

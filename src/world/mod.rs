@@ -38,6 +38,9 @@ pub struct Plot<'w> {
     pub front_end: FrontEnd,
     /// How many looks at the target [`Plot::faults`] leave alone, the first ones.
     pub calm_looks: u32,
+    /// Whether it is the pages that a front end reads that something goes wrong with, instead of
+    /// the accesses of the engine.
+    pub strikes_pages: bool,
 }
 
 /// The world of one attempt.
@@ -72,6 +75,8 @@ pub struct Past<'s> {
     has_begun: bool,
     /// How often the engine has begun to look.
     looks: u32,
+    /// The accesses that were made before the last one began.
+    looked_from: u32,
     conclusions: u32,
     impossible: Option<MoveError>,
     /// What lies between the engine's accesses, which faults strike, and the process.
@@ -109,6 +114,7 @@ impl<'s> Past<'s> {
             largest: 0,
             has_begun: false,
             looks: 0,
+            looked_from: 0,
             conclusions: 0,
             impossible: None,
             pages: plot.front_end.pages(),
@@ -199,7 +205,13 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
 
     /// The engine looks at the target, as if for the first time: the accesses of this look are
     /// counted anew, and what was seen before bears nothing out.
+    ///
+    /// An engine that goes on from a moment may say so once more: nothing was accessed in between.
     fn begins_to_look(&mut self) {
+        if self.past.looks > 0 && self.past.accesses == self.past.looked_from {
+            return;
+        }
+        self.past.looked_from = self.past.accesses;
         self.past.has_begun |= self.past.accesses == 0;
         self.past.looks += 1;
         self.past.hits = [0; Site::ALL.len()];
@@ -314,11 +326,15 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
         Some(kind)
     }
 
-    /// Takes note of a choice. What lasts lasts at every site, which only the number of an access
-    /// can say.
+    /// Takes note of a choice. What lasts lasts at every site, and a second look makes the accesses
+    /// of the first: both only the number of an access can say.
     fn happens(&mut self, kind: FaultKind, sticky: bool) {
         let hit = self.past.hits[self.past.site as usize];
-        let at = if sticky { At::Access(self.past.accesses) } else { At::Hit(self.past.site, hit) };
+        let at = if sticky || self.past.looks > 1 {
+            At::Access(self.past.accesses)
+        } else {
+            At::Hit(self.past.site, hit)
+        };
         self.past.happened.push(Fault { at, sticky, kind });
     }
 

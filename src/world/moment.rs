@@ -385,6 +385,7 @@ mod tests {
 
     use crate::choice::{Recorded, What};
     use crate::corpus;
+    use crate::frontend::FrontEnd;
     use crate::sweep::{PartKind, menu, open_after};
     use crate::trace::Trace;
 
@@ -394,10 +395,14 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
         let menu = menu(PartKind::Faults(1), &[]);
         let (mut compared, mut from_the_middle) = (0, 0);
-        for (path, name) in corpus::find(&[root]).expect("scenarios") {
-            let entry = corpus::load(&path, &name).expect("a scenario");
+        let found = corpus::find(&[root]).expect("scenarios");
+        // The one looks once, the other twice.
+        let by_both = |file| FrontEnd::ALL.map(|front_end| (file, front_end));
+        for ((path, name), front_end) in found.iter().flat_map(by_both) {
+            let entry = corpus::load(path, name).expect("a scenario");
             let Some(scenario) = entry.scenario.attach() else { continue };
             let mut stage = entry.stage().expect("a process");
+            stage.attach_by(front_end);
             let quiet = open_after(&mut stage, &scenario.faults, &menu, &vec![]);
             for (nth, open) in (0..).zip(quiet.iter().take(60)) {
                 let one = (open.access, What::Fault, 1 + nth * 7 % menu.len(open.shape));
@@ -415,7 +420,7 @@ mod tests {
                 }
             }
         }
-        assert!(compared > 10_000, "{compared} compared");
+        assert!(compared > 25_000, "{compared} compared");
         assert!(from_the_middle > 5_000, "{from_the_middle} gone on from the middle");
     }
 }

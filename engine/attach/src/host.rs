@@ -17,7 +17,8 @@ pub trait Host: ProcessMemory + Modules + Threads {
     /// Gives the target time before the pending flag is looked at for the `polls`-th time, from 0.
     fn wait(&mut self, polls: u32) -> Wait;
 
-    /// Stops the whole target, if it can; asked for only where [`crate::Config::freeze`] wants it.
+    /// Stops the whole target, if it can; the engine asks for it only where
+    /// [`crate::Config::freeze`] wants it. A target that stands still already stays as it is.
     ///
     /// # Errors
     /// When the target could not be stopped; it goes on then.

@@ -23,6 +23,10 @@ const KNOWN: &[(&str, &str)] = &[
         "nobody listens there: start the client first, and let it wait for the target",
     ),
     (
+        "the program's standard error says why",
+        "look there; without --in-process debugpy says by itself why it cannot listen",
+    ),
+    (
         "sys.executable is no Python",
         "name the interpreter that shall run the debug adapter, as the target does: --python PATH",
     ),
@@ -70,7 +74,7 @@ mod tests {
     #[test]
     fn the_errors_of_the_loader_have_advice() {
         let raised: Vec<&str> = crate::LOADER.split("raise RuntimeError(\"").skip(1).collect();
-        assert_eq!(raised.len(), 5);
+        assert_eq!(raised.len(), 6);
         for text in raised {
             let message = text.split('"').next().unwrap();
             assert!(advice(message).is_some(), "{message}");
