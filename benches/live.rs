@@ -177,7 +177,7 @@ for line in sys.stdin:
     }
 
     fn request(script: &Path, cached: Option<CachedThread>) -> Request<'_> {
-        Request { script: script.as_os_str().as_encoded_bytes(), cached }
+        Request { script: script.as_os_str().as_encoded_bytes(), cached, planned: None }
     }
 
     /// Times a call, and again when the target had not taken the last script yet.

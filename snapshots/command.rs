@@ -41,11 +41,20 @@ fn help_is_as_reviewed() {
     let folder = folder("help");
     for subcommand in [
         "run", "sweep", "merge", "explore", "replay", "shrink", "explain", "inspect", "attach",
-        "debug", "new",
+        "debug", "new", "schema",
     ] {
         snapshot(&format!("help-{subcommand}"), &seen(&softdock(&folder, &[subcommand, "--help"])));
     }
     snapshot("help", &seen(&softdock(&folder, &["--help"])));
+}
+
+/// Whoever reads telemetry has it without building anything.
+#[test]
+fn the_schema_of_telemetry_is_the_one_in_docs() {
+    let output = softdock(&folder("schema"), &["schema"]);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let committed = include_str!("../docs/telemetry.schema.json");
+    assert_eq!(printed, committed, "cargo run -q -- schema > docs/telemetry.schema.json");
 }
 
 /// Writes a scenario and runs it.
@@ -88,6 +97,53 @@ fn a_finding_exits_1_with_trace_and_the_line_that_repeats_it() {
         let output = run_scenario(&format!("canary-{format}"), canary, &["--format", format]);
         assert_eq!(output.status.code(), Some(1), "{}", seen(&output));
         snapshot(&format!("canary-{format}"), &seen(&output));
+    }
+}
+
+/// The line of each way to differ, and the figures, which are exact.
+#[test]
+fn both_front_ends_come_to_the_same_or_it_is_told_why() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scenarios = [
+        "scenarios/attach/exported-symbol-with-consent.ron",
+        "scenarios/refuse/policy-disabled.ron",
+        "scenarios/survive/identify-lie.ron",
+        "scenarios/survive/old-path-read-wrong-once.ron",
+        "scenarios/survive/recheck-thread-exited.ron",
+        "scenarios/survive/write-pending-lost.ron",
+    ];
+    for (name, format, by) in [
+        ("both-front-ends", "text", "both"),
+        ("both-front-ends-junit", "junit", "both"),
+        ("second-front-end", "text", "concord"),
+    ] {
+        let how = ["run", "--front-end", by, "--format", format];
+        let output = softdock(root, &[&how[..], &scenarios].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
+        snapshot(name, &seen(&output));
+    }
+    let one = ["run", "--front-end", "both", "--format", "json", scenarios[5]];
+    snapshot("both-front-ends-json", &seen(&softdock(root, &one)));
+}
+
+/// What is demanded of both is demanded of all scenarios.
+#[test]
+fn every_figure_holds() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = softdock(root, &["run", "--front-end", "both"]);
+    assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
+    let told = String::from_utf8_lossy(&output.stdout).matches(" holds: ").count();
+    assert_eq!(told, 6, "{}", seen(&output));
+}
+
+/// The canary of the second front end.
+#[test]
+fn what_is_wrong_by_the_second_front_end_exits_1() {
+    let canary = "Attach(about: \"canary\", expect: (outcome: \"refused\", site: \"gate\"))";
+    for by in ["concord", "both"] {
+        let output = run_scenario(&format!("canary-{by}"), canary, &["--front-end", by]);
+        assert_eq!(output.status.code(), Some(1), "{}", seen(&output));
+        snapshot(&format!("canary-{by}"), &seen(&output));
     }
 }
 

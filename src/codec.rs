@@ -399,7 +399,7 @@ fields! {
     SubInterpreter { threads, executing }
     Fault { at, sticky, kind }
     Session {
-        process, faults, connect, timeout, client, stop, dry_run, target, ends, cancel, order,
+        target, ends, cancel, order, connect, timeout, client, stop, dry_run, process, faults,
         expect, source, about,
     }
     Came {
@@ -410,7 +410,7 @@ fields! {
 variants! {
     Act {
         Takes, Tells(told), Tears(cut, told), Stops, OtherSession(told), OtherFormat(format, told),
-        OtherOwner(uid, told), NoFile,
+        OtherOwner(uid), NoFile,
     }
     Told {
         Started, Listening(at), Reused(at), Connected(at), Attached(at), Error(kind, message),

@@ -13,6 +13,9 @@
 //! | [`explore`] | every interleaving of the target's moves |
 //! | [`stepping`] | the other half: a debugger at work in an interpreter |
 //! | [`blame`] | whether anybody could have known better |
+//! | [`frontend`] | the two front ends over the one engine |
+//! | [`parity`] | whether both come to the same, and why not |
+//! | [`figures`] | what is demanded of both, counted over all scenarios |
 //! | [`finding`] | a run that should not be, kept |
 //! | [`shrink`] | the smallest scenario that is still wrong |
 //! | [`evidence`] | what a success must have seen |
@@ -24,6 +27,7 @@
 //! | [`report`] | what an attempt came to, as JSON and as text |
 //! | [`cache`] | what an attach remembers for the next one, on disk |
 //! | [`patience`] | how long a request is given to be taken |
+//! | [`phases`] | what each step of an attempt costs |
 //! | [`answer`] | waiting for what a target tells of its debugger |
 //! | [`session`] | a debugger in a target: what follows which, and what came of it |
 //! | `live` | a real process behind the engine |
@@ -37,11 +41,15 @@ pub mod codec;
 pub mod corpus;
 pub mod evidence;
 pub mod explore;
+pub mod figures;
 pub mod finding;
+pub mod frontend;
 #[cfg(target_os = "linux")]
 pub mod live;
 pub mod oracle;
+pub mod parity;
 pub mod patience;
+pub mod phases;
 pub mod report;
 pub mod run;
 pub mod scenario;

@@ -21,7 +21,10 @@ use softdock_process::{
 };
 
 use crate::answer::WallClock;
+use crate::frontend::FrontEnd;
+use crate::frontend::paged::Pages;
 use crate::patience::{Patience, pause};
+use crate::phases::{Phase, PhaseTimer};
 
 /// Whether the user gave up.
 #[derive(Clone, Debug, Default)]
@@ -92,17 +95,66 @@ impl Turn {
         }
         Some(Turn { _lock: None })
     }
+
+    /// The same turn, which a thread has brought to an end by taking the script.
+    #[must_use]
+    pub fn until_copied(self, process: Process, thread: u64) -> Copying {
+        Copying { _turn: self, process, thread }
+    }
 }
 
-/// What one step of an attempt cost.
-#[derive(Clone, Copy, Debug)]
-pub struct Phase {
-    /// The step.
-    pub site: Site,
-    /// Accesses to the target's memory.
-    pub accesses: u32,
-    /// How long it took.
-    pub took: Duration,
+/// A turn that ends when the path of a script that was taken must have been copied.
+///
+/// CPython lowers the flag first, then asks for 512 bytes and copies the path into them
+/// (`_PyRunRemoteDebugger`). A thread that loses its processor in between finds what the next
+/// attacher has written by then: of 800 attaches by two processes on a busy machine one was told as
+/// taken and never ran, and the one after it ran twice. So whoever has seen the flag fall gives the
+/// turn back when the thread sleeps, which it does not do in between, or has run on.
+#[derive(Debug)]
+pub struct Copying {
+    _turn: Turn,
+    process: Process,
+    thread: u64,
+}
+
+/// More than asking for 512 bytes and copying them takes.
+const COPY_MAX: Duration = Duration::from_micros(100);
+
+/// How long the turn is kept for a thread that gets no processor.
+const COPYING_MAX: Duration = Duration::from_millis(500);
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        let (began, mut pace) = (Instant::now(), Pace::default());
+        for polls in 0.. {
+            let sleeps = self.process.activity(self.thread);
+            let sleeps = sleeps.is_ok_and(|activity| !activity.running && !activity.stopped);
+            let Ok(time) = self.process.time_on_processor(self.thread) else { return };
+            if sleeps || pace.has_run_on(time) || began.elapsed() >= COPYING_MAX {
+                return;
+            }
+            std::thread::sleep(pause(polls));
+        }
+    }
+}
+
+/// What is known of how long a thread has run. The system counts now and then: the first count that
+/// differs was made after we began to look, and only what comes on top of it was run since.
+#[derive(Debug, Default)]
+struct Pace {
+    before: Option<Duration>,
+    since: Option<Duration>,
+}
+
+impl Pace {
+    fn has_run_on(&mut self, time: Duration) -> bool {
+        if self.before.is_some_and(|before| before != time) {
+            let since = *self.since.get_or_insert(time);
+            return time.saturating_sub(since) >= COPY_MAX;
+        }
+        self.before = Some(time);
+        false
+    }
 }
 
 /// A live process, and the patience of whoever attaches to it.
@@ -112,8 +164,9 @@ pub struct LiveHost<'h> {
     patience: Patience,
     cancellation: Cancellation,
     on_conclusion: Box<dyn FnMut(&Report) + 'h>,
-    phases: Option<Vec<Phase>>,
-    phase_began: Instant,
+    phases: Option<PhaseTimer>,
+    /// What lies between the engine's accesses and the process.
+    pages: Option<Pages>,
     frozen: Option<Frozen>,
     freeze_error: Option<FreezeError>,
 }
@@ -134,16 +187,27 @@ impl<'h> LiveHost<'h> {
             cancellation,
             on_conclusion: Box::new(on_conclusion),
             phases: None,
-            phase_began: Instant::now(),
+            pages: None,
             frozen: None,
             freeze_error: None,
         }
+    }
+
+    /// Reaches the process as this front end does, from now on.
+    pub fn reach_by(&mut self, front_end: FrontEnd) {
+        self.pages = front_end.pages();
     }
 
     /// How long the target was given to take the script.
     #[must_use]
     pub fn waited(&self) -> Duration {
         self.patience.waited()
+    }
+
+    /// The process, for whoever has still to do with it.
+    #[must_use]
+    pub fn into_process(self) -> Process {
+        self.process
     }
 
     /// Why the target could not be stopped, if it should have been and could not.
@@ -155,38 +219,29 @@ impl<'h> LiveHost<'h> {
     /// Notes what each step costs, from now on. Off by default: looking at the clock costs as much
     /// as some of the steps.
     pub fn record_phases(&mut self) {
-        self.phases = Some(Vec::with_capacity(Site::ALL.len()));
+        self.phases = Some(PhaseTimer::start(&mut self.clock));
     }
 
-    /// What each step cost, in the order they were made; steps in a row at one site are one. Empty
-    /// unless it was asked for.
+    /// What each step cost. Empty unless it was asked for.
     #[must_use]
     pub fn phases(&self) -> &[Phase] {
-        self.phases.as_deref().unwrap_or_default()
-    }
-
-    fn end_phase(&mut self) {
-        let Some(phases) = &mut self.phases else { return };
-        let now = Instant::now();
-        if let Some(phase) = phases.last_mut() {
-            phase.took += now - self.phase_began;
-        }
-        self.phase_began = now;
+        self.phases.as_ref().map_or(&[], PhaseTimer::phases)
     }
 
     fn count_access(&mut self) {
-        if let Some(phase) = self.phases.as_mut().and_then(|phases| phases.last_mut()) {
-            phase.accesses = phase.accesses.saturating_add(1);
+        if let Some(phases) = &mut self.phases {
+            phases.access();
         }
     }
 }
 
 impl Host for LiveHost<'_> {
     fn at(&mut self, site: Site) {
-        self.end_phase();
-        let Some(phases) = &mut self.phases else { return };
-        if phases.last().is_none_or(|phase| phase.site != site) {
-            phases.push(Phase { site, accesses: 0, took: Duration::ZERO });
+        if let Some(pages) = &mut self.pages {
+            pages.at(site);
+        }
+        if let Some(phases) = &mut self.phases {
+            phases.at(&mut self.clock, site);
         }
     }
 
@@ -194,9 +249,18 @@ impl Host for LiveHost<'_> {
         self.patience.wait(&mut self.clock, self.cancellation.is_cancelled(), polls)
     }
 
+    /// What stands still already is not stopped twice.
     fn freeze(&mut self) -> Result<(), ErrorKind> {
+        if self.frozen.is_some() {
+            return Ok(());
+        }
         match self.process.freeze() {
-            Ok(frozen) => self.frozen = Some(frozen),
+            Ok(frozen) => {
+                self.frozen = Some(frozen);
+                if let Some(pages) = &mut self.pages {
+                    pages.stands_still();
+                }
+            }
             Err(error) => {
                 let kind = match &error {
                     FreezeError::Gone { .. } => ErrorKind::Gone,
@@ -211,10 +275,15 @@ impl Host for LiveHost<'_> {
 
     fn thaw(&mut self) {
         self.frozen = None;
+        if let Some(pages) = &mut self.pages {
+            pages.goes_on();
+        }
     }
 
     fn conclude(&mut self, report: &Report) {
-        self.end_phase();
+        if let Some(phases) = &mut self.phases {
+            phases.end(&mut self.clock);
+        }
         (self.on_conclusion)(report);
     }
 }
@@ -222,12 +291,18 @@ impl Host for LiveHost<'_> {
 impl ProcessMemory for LiveHost<'_> {
     fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
         self.count_access();
-        self.process.read(at, into)
+        match &mut self.pages {
+            Some(pages) => pages.read(&mut self.process, at, into),
+            None => self.process.read(at, into),
+        }
     }
 
     fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
         self.count_access();
-        self.process.write(at, from)
+        match &mut self.pages {
+            Some(pages) => pages.write(&mut self.process, at, from),
+            None => self.process.write(at, from),
+        }
     }
 }
 
@@ -277,5 +352,13 @@ mod tests {
         assert!(Turn::take(pid, Duration::from_millis(1), &nobody).is_none());
         drop(first);
         assert!(Turn::take(pid, Duration::ZERO, &nobody).is_some());
+    }
+
+    #[test]
+    fn a_thread_has_run_on_when_it_was_counted_twice() {
+        let mut pace = Pace::default();
+        let counts = [0, 0, 900, 900, 950, 1000].map(Duration::from_micros);
+        let has_run_on = counts.map(|time| pace.has_run_on(time));
+        assert_eq!(has_run_on, [false, false, false, false, false, true]);
     }
 }

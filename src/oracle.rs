@@ -78,6 +78,20 @@ pub enum Violation {
     LeftStopped,
 }
 
+impl Violation {
+    /// Whether it is one of the four that nothing makes up for.
+    #[must_use]
+    pub const fn is_false_positive(&self) -> bool {
+        matches!(
+            self,
+            Violation::FalseSuccess
+                | Violation::StrayWrite { .. }
+                | Violation::SilentlyArmed
+                | Violation::WrongTarget
+        )
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -14,15 +14,17 @@ pub mod words;
 
 pub use session::{Session, TargetError};
 pub use survey::{Inspection, Interpreter, Thread};
-pub use telemetry::Telemetry;
+pub use telemetry::{Ended, Event, EventLine, Head, Telemetry};
 
 use std::fmt;
 
 use serde::Serialize;
 use softdock_attach::{
-    Found, LayoutFault, Outcome, ParseMode, Reason, RemoteWritePlan, Report, Stage,
+    Found, LayoutFault, Outcome, ParseMode, Reason, RemoteWritePlan, Report, Site, Stage,
 };
 use softdock_process::{Address, ErrorKind};
+
+use crate::frontend::FrontEnd;
 
 /// Version of the JSON output; it grows only when a field changes its meaning or goes away.
 pub const FORMAT: u32 = 1;
@@ -112,7 +114,7 @@ pub struct Attempt {
 pub struct Stopped {
     /// `refused` or `failed`.
     pub outcome: &'static str,
-    /// `open`, `preflight` or `turn`.
+    /// `open`, `preflight` or `turn`; `plan` where there was nothing to take back.
     pub site: &'static str,
     /// Why.
     pub reason: &'static str,
@@ -156,6 +158,29 @@ impl Stopped {
         })
     }
 
+    /// There was nothing to take back.
+    #[must_use]
+    pub fn nothing_pending(detail: String, hint: Option<String>) -> Box<Stopped> {
+        let (site, reason) = (Site::Plan, Reason::NothingPending);
+        Box::new(Stopped {
+            outcome: Outcome::Refused.name(),
+            site: site.name(),
+            code: reason.code(site),
+            hint,
+            ..*Stopped::at_open(reason.name(), detail)
+        })
+    }
+
+    /// There is no script that starts a debugger.
+    #[must_use]
+    pub fn at_loader(reason: &'static str, detail: String, hint: String) -> Box<Stopped> {
+        Box::new(Stopped {
+            site: session::LOADER_SITE,
+            code: "LoaderResolve",
+            ..*Stopped::at_preflight(reason, detail, hint)
+        })
+    }
+
     /// Another softdock was at it.
     #[must_use]
     pub fn at_turn(detail: String) -> Box<Stopped> {
@@ -169,15 +194,14 @@ impl Stopped {
             ..*Stopped::at_open(Reason::Busy.name(), detail)
         })
     }
-}
 
-/// As the engine's own summary line.
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The one summary line, as the engine's own.
+    #[must_use]
+    pub fn summary(&self, front_end: FrontEnd) -> String {
         let Stopped { outcome, site, reason, left, fallback, .. } = self;
-        write!(
-            f,
-            "[PTVS][SafeAttach] outcome={outcome} site={site} reason={reason} parseMode=none \
+        let tag = front_end.tag();
+        format!(
+            "[PTVS][SafeAttach]{tag} outcome={outcome} site={site} reason={reason} parseMode=none \
              cache=off left={left} fallback={fallback}"
         )
     }

@@ -2,6 +2,8 @@
 //! attempt starts from the same bytes, drives the real engine, and is judged twice: by the oracle,
 //! who knows the truth, and by what the scenario expects.
 
+mod damage;
+
 use std::fmt;
 
 use softdock_attach::{
@@ -9,15 +11,15 @@ use softdock_attach::{
     ThreadChoice, Undo,
 };
 use softdock_cpython::{MoveError, Process};
-use softdock_memory::Protection;
 use softdock_process::Address;
 
 use crate::choice::{Chooser, Menu, Quiet, Recorded, What};
 use crate::evidence::{Consent, Log, LogEnd};
+use crate::frontend::FrontEnd;
 use crate::oracle::Broken;
 use crate::scenario::place::{InterpreterField, ThreadField};
 use crate::scenario::{
-    Actor, Attach, Cache, Damage, Expect, Fault, Place, Settings, Thread as ThreadSetting,
+    Actor, Attach, Cache, Expect, Fault, Place, Settings, Thread as ThreadSetting,
 };
 use crate::trace::Trace;
 use crate::world::{Moment, Past, Plot, Retold, Until, World, key, perform};
@@ -46,6 +48,8 @@ pub struct Stage<'s> {
     /// Scripts that the target had run before any attempt.
     runs_before: usize,
     log: Log,
+    front_end: FrontEnd,
+    calm_looks: u32,
 }
 
 /// What one attempt came to.
@@ -69,6 +73,12 @@ pub struct Run {
     pub hits: [u32; Site::ALL.len()],
     /// How often the target has taken the script.
     pub runs: usize,
+    /// Whether it began with nothing touched before, which is when the first event is sent.
+    pub has_begun: bool,
+    /// How often it concluded: what the summary line and the last event are made of.
+    pub conclusions: u32,
+    /// The scenario's faults that the attempt that writes was spared, by their rank.
+    pub spared: Vec<usize>,
     /// What happened that the scenario does not say: the chooser let it.
     pub happened: Vec<Fault>,
     /// The target's own moves, each with the access it came right before.
@@ -102,11 +112,26 @@ impl<'s> Stage<'s> {
             None => None,
         };
         for damage in &scenario.damage {
-            do_damage(&mut process, damage)?;
+            damage::inflict(&mut process, damage)?;
         }
         process.checkpoint();
         let (runs_before, log) = (process.runs().len(), Log::new(&process));
-        Ok(Stage { scenario, process, config, cached, runs_before, log })
+        let (front_end, calm_looks) = (FrontEnd::Managed, 0);
+        Ok(Stage { scenario, process, config, cached, runs_before, log, front_end, calm_looks })
+    }
+
+    /// From now on this front end attaches; at first it is the managed one.
+    pub fn attach_by(&mut self, front_end: FrontEnd) {
+        (self.front_end, self.calm_looks) = (front_end, 0);
+    }
+
+    /// From now on the scenario's faults leave the rehearsal alone, and strike the attempt that
+    /// follows it. `false` where none follows, or there are no faults.
+    pub fn spare_rehearsal(&mut self) -> bool {
+        let follows = self.config.write && !self.scenario.config.cancel;
+        let is_rehearsed = self.front_end == FrontEnd::Concord && follows;
+        self.calm_looks = u32::from(is_rehearsed);
+        is_rehearsed && !self.scenario.faults.is_empty()
     }
 
     /// The scenario.
@@ -130,8 +155,7 @@ impl<'s> Stage<'s> {
     pub fn run(&mut self, trace: Trace) -> Run {
         let plot = Plot { moves: &[], ..self.plot(None) };
         let mut run = self.play(plot, &mut Quiet, trace);
-        let ran = self.process.runs().iter().skip(self.runs_before);
-        run.runs = ran.filter(|run| run.path == self.scenario.script.as_bytes()).count();
+        run.runs = self.runs();
         run.mismatches.extend(compare(&self.scenario.expect, &run.report, run.runs));
         run
     }
@@ -163,6 +187,35 @@ impl<'s> Stage<'s> {
     pub fn run_with(&mut self, faults: &[Fault], trace: Trace) -> Run {
         let plot = Plot { faults, moves: &[], ..self.plot(None) };
         self.play(plot, &mut Quiet, trace)
+    }
+
+    /// Attempts it once without some of its own faults, by their rank.
+    pub fn run_without(&mut self, spared: &[usize]) -> Run {
+        let faults = self.scenario.faults.iter().enumerate();
+        let left = faults.filter(|(nth, _)| !spared.contains(nth)).map(|(_, fault)| fault.clone());
+        let mut run = self.run_with(&left.collect::<Vec<_>>(), Trace::off());
+        run.runs = self.runs();
+        run
+    }
+
+    /// Attempts it once, and considers no runtime that is known by an exported symbol only.
+    pub fn run_without_exports(&mut self) -> Run {
+        let allowed = std::mem::replace(&mut self.config.allow_export, false);
+        let run = self.run(Trace::off());
+        self.config.allow_export = allowed;
+        run
+    }
+
+    /// Whether the settings allow such a runtime.
+    #[must_use]
+    pub const fn allows_exports(&self) -> bool {
+        self.config.allow_export && self.config.allow_export_fallback
+    }
+
+    /// How often the target has taken the script.
+    fn runs(&self) -> usize {
+        let ran = self.process.runs().iter().skip(self.runs_before);
+        ran.filter(|run| run.path == self.scenario.script.as_bytes()).count()
     }
 
     /// The same, but for the target's own doing at one access.
@@ -199,7 +252,7 @@ impl<'s> Stage<'s> {
         let mut world = World::new(&mut self.process, plot, past, &mut chooser, Trace::off());
         world.log = std::mem::take(&mut self.log).up_to(LogEnd::default());
         let mut until = Until::new(&mut world, access);
-        drive(self.scenario, &mut until, &self.config, self.cached);
+        drive(self.scenario, &mut until, &self.config, self.cached, self.front_end);
         let moment = until.moment();
         self.log = std::mem::take(&mut world.log);
         moment
@@ -217,7 +270,7 @@ impl<'s> Stage<'s> {
                 let script = self.scenario.script.as_bytes();
                 softdock_attach::go_on(&mut retold, &self.config, script, progress)
             }
-            None => drive(self.scenario, &mut retold, &self.config, self.cached),
+            None => drive(self.scenario, &mut retold, &self.config, self.cached, self.front_end),
         };
         let run = judged(report, &mut world, &self.config);
         self.log = std::mem::take(&mut world.log);
@@ -229,7 +282,7 @@ impl<'s> Stage<'s> {
         let past = Past::none(self.scenario.script.as_bytes(), &plot, &self.process);
         let mut world = World::new(&mut self.process, plot, past, chooser, trace);
         world.log = std::mem::take(&mut self.log).up_to(LogEnd::default());
-        let report = drive(self.scenario, &mut world, &self.config, self.cached);
+        let report = drive(self.scenario, &mut world, &self.config, self.cached, self.front_end);
         let run = judged(report, &mut world, &self.config);
         self.log = std::mem::take(&mut world.log);
         run
@@ -246,6 +299,8 @@ impl<'s> Stage<'s> {
             moves: &scenario.moves,
             menu,
             calm_at: None,
+            front_end: self.front_end,
+            calm_looks: self.calm_looks,
         }
     }
 }
@@ -276,6 +331,9 @@ fn judged<C: Chooser>(report: Report, world: &mut World<'_, '_, C>, config: &Con
         largest,
         hits: world.hits(),
         runs: 0,
+        has_begun: world.has_begun(),
+        conclusions,
+        spared: world.spared(),
         happened,
         moves,
     }
@@ -295,12 +353,13 @@ fn drive<H: Host>(
     host: &mut H,
     config: &Config,
     cached: Option<CachedThread>,
+    front_end: FrontEnd,
 ) -> Report {
     let script = scenario.script.as_bytes();
     if scenario.config.cancel {
-        softdock_attach::cancel(host, config, Some(script), cached)
+        front_end.cancel(host, config, Some(script), cached)
     } else {
-        softdock_attach::attach(host, config, Request { script, cached })
+        front_end.attach(host, config, Request { script, cached, planned: None })
     }
 }
 
@@ -396,12 +455,20 @@ fn remember(
 ) -> Result<Option<CachedThread>, Unbuildable> {
     let unbuildable = |error: &dyn fmt::Display| Unbuildable::new("cache", error);
     let script = b"/tmp/earlier.py";
-    let plot = Plot { faults: &[], waits: &[], moves: &[], menu: None, calm_at: None };
+    let plot = Plot {
+        faults: &[],
+        waits: &[],
+        moves: &[],
+        menu: None,
+        calm_at: None,
+        front_end: FrontEnd::Managed,
+        calm_looks: 0,
+    };
     let mut quiet = Quiet;
     let past = Past::none(script, &plot, process);
     let mut world = World::new(process, plot, past, &mut quiet, Trace::off());
     let config = Config { write: true, ..config };
-    let request = Request { script, cached: None };
+    let request = Request { script, cached: None, planned: None };
     let report = softdock_attach::attach(&mut world, &config, request);
     if !report.outcome.is_success() {
         return Err(unbuildable(&report.summary()));
@@ -428,52 +495,6 @@ fn remember(
     cached.native = cache.native.unwrap_or(cached.native);
     cached.is_own = !cache.on_disk;
     Ok(Some(cached))
-}
-
-fn do_damage(process: &mut Process, damage: &Damage) -> Result<(), Unbuildable> {
-    let at = |process: &Process, place| address(process, place, "damage");
-    let poke = |process: &mut Process, at, bytes: &[u8]| {
-        let poked = process.memory_mut().poke(at, bytes);
-        poked.map_err(|error| Unbuildable::new("damage", error))
-    };
-    match damage {
-        Damage::Word(place, value) => {
-            let at = at(process, place)?;
-            poke(process, at, &value.to_le_bytes())
-        }
-        Damage::Half(place, value) => {
-            let at = at(process, place)?;
-            poke(process, at, &value.to_le_bytes())
-        }
-        Damage::Point(from, to) => {
-            let (from, to) = (at(process, from)?, at(process, to)?);
-            poke(process, from, &to.get().to_le_bytes())
-        }
-        Damage::Bytes(place, bytes) => {
-            let at = at(process, place)?;
-            poke(process, at, bytes)
-        }
-        Damage::Fill(place, len, byte) => {
-            let at = at(process, place)?;
-            let len = usize::try_from(*len).unwrap_or(usize::MAX).min(1 << 20);
-            poke(process, at, &vec![*byte; len])
-        }
-        Damage::Unmap(place, pages) => {
-            let (start, len) = whole_pages(at(process, place)?, *pages);
-            let done = process.memory_mut().unmap(start, len);
-            done.map_err(|error| Unbuildable::new("Unmap", error))
-        }
-        Damage::ReadOnly(place, pages) => {
-            let (start, len) = whole_pages(at(process, place)?, *pages);
-            let done = process.memory_mut().protect(start, len, Protection::ReadOnly);
-            done.map_err(|error| Unbuildable::new("ReadOnly", error))
-        }
-    }
-}
-
-fn whole_pages(at: Address, pages: u64) -> (Address, u64) {
-    let page = softdock_memory::PAGE_BYTES;
-    (Address::new(at.get() / page * page), pages.saturating_mul(page))
 }
 
 /// Where a place is, by the true layout.

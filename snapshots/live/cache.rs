@@ -19,6 +19,7 @@ pub(crate) fn situations() -> Vec<Situation> {
         always("a-second-attach-knows-the-thread-again", knows_it_again),
         always("a-switch-and-a-variable-turn-the-cache-off", turned_off),
         always("another-process-of-the-number-is-a-miss", another_process),
+        always("both-front-ends-share-the-cache", shared),
         always("a-damaged-entry-is-a-miss", a_damaged_entry),
         always("a-forged-entry-leads-nowhere-else", a_forged_entry),
         debuggable("debug-uses-the-cache", debug_uses_it),
@@ -148,6 +149,19 @@ fn another_process(python: &Python) {
     fs::remove_file(second.file(&second.target)).unwrap();
     assert_eq!(second.used(&[]), "miss");
     assert!(!file.exists() && second.file(&second.target).exists());
+}
+
+/// What one remembers, the other knows again.
+fn shared(python: &Python) {
+    let trial = Trial::new(python, CROWDED);
+    let (managed, concord): (&[&str], &[&str]) = (&[], &["--front-end", "concord"]);
+    for [first, second] in [[managed, concord], [concord, managed]] {
+        assert_eq!([trial.used(first), trial.used(second)], ["miss", "hit"]);
+        let entry = trial.entry();
+        assert_eq!(trial.used(first), "hit");
+        assert_eq!(trial.entry(), entry, "the same, whoever wrote it");
+        fs::remove_file(trial.file(&trial.target)).unwrap();
+    }
 }
 
 fn a_damaged_entry(python: &Python) {

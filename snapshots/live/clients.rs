@@ -26,14 +26,14 @@ pub(crate) fn situations() -> Vec<Situation> {
 }
 
 /// The command while it runs.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: BufReader<ChildStdout>,
 }
 
 impl Running {
     #[track_caller]
-    fn start(target: &Target, more: &[&str]) -> Running {
+    pub(crate) fn start(target: &Target, more: &[&str]) -> Running {
         let mut command = softdock();
         command.args(["debug", "--format", "json", "--timeout", "20s"]);
         command.args(["--client-timeout", "20s", "--pid"]).arg(target.pid().to_string());
@@ -44,21 +44,21 @@ impl Running {
 
     /// The next thing it says.
     #[track_caller]
-    fn says(&mut self) -> Value {
+    pub(crate) fn says(&mut self) -> Value {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap_or_else(|_| panic!("it said {line:?}"))
     }
 
     #[track_caller]
-    fn ends(mut self) -> Option<i32> {
+    pub(crate) fn ends(mut self) -> Option<i32> {
         let mut line = String::new();
         assert_eq!(self.lines.read_line(&mut line).unwrap(), 0, "it also said {line}");
         self.child.wait().unwrap().code()
     }
 }
 
-fn port(said: &Value) -> u16 {
+pub(crate) fn port(said: &Value) -> u16 {
     u16::try_from(said["port"].as_u64().unwrap()).unwrap()
 }
 

@@ -18,6 +18,7 @@ pub(crate) fn situations() -> Vec<Situation> {
         debuggable("debug-at-a-port-that-is-asked-for", at_a_port_that_is_asked_for),
         debuggable("debug-where-the-port-is-busy", where_the_port_is_busy),
         debuggable("debug-without-debugpy", without_debugpy),
+        debuggable("debug-and-set-off-no-collection", and_set_off_no_collection),
         debuggable("debug-while-stderr-is-locked", while_stderr_is_locked),
         debuggable("debug-in-the-middle-of-an-import", in_the_middle_of_an_import),
     ]
@@ -158,14 +159,15 @@ fn where_the_port_is_busy(python: &Python) {
 
 /// It says so, and takes one from elsewhere; the target is as it was before, but for that.
 fn without_debugpy(python: &Python) {
-    const CODE: &str = "import os, sys
+    const CODE: &str = "import gc, os, sys
 sys.executable = sys.argv[1]
-state = lambda: (list(sys.path), sys.getswitchinterval(), dict(os.environ))
+collector = lambda: (gc.get_threshold(), gc.isenabled(), gc.get_freeze_count())
+state = lambda: (list(sys.path), sys.getswitchinterval(), collector(), dict(os.environ))
 before = state()
 print('ready', flush=True)
 while not getattr(sys.modules.get('_softdock'), 'session', None): pass
-changed = {*os.environ} - {*before[2]}
-while state()[:2] != before[:2]: pass
+changed = {*os.environ} - {*before[-1]}
+while state()[:-1] != before[:-1]: pass
 print('as before, but for', *changed, flush=True)
 while True: pass
 ";
@@ -186,6 +188,32 @@ while True: pass
     // That one is debugpy's own, and stays.
     assert_eq!(service.target.line(), "as before, but for PYDEVD_USE_FRAME_EVAL");
     Client::attach(port, &[]).disconnect();
+    assert_eq!(service.target.errors(), "");
+}
+
+/// Each of them would halt the program for some milliseconds. What the program itself has left to
+/// collect is collected, though later.
+fn and_set_off_no_collection(python: &Python) {
+    const CODE: &str = "import gc, sys, weakref
+sys.executable = sys.argv[1]
+class Garbage: pass
+gc.collect()
+garbage = Garbage()
+garbage.itself, seen = garbage, weakref.ref(garbage)
+del garbage
+collections = []
+gc.callbacks.append(lambda phase, told: collections.append(phase))
+print('ready', flush=True)
+while not getattr(sys.modules.get('_softdock'), 'session', None): pass
+print(len(collections), seen() is None, flush=True)
+gc.collect()
+print(seen() is None, flush=True)
+while True: pass
+";
+    let folder = Folder::new();
+    let service = Service::start(python, &folder, CODE);
+    debug_and_expect(&service.target, &[]);
+    assert_eq!([service.target.line(), service.target.line()], ["0 False", "True"]);
     assert_eq!(service.target.errors(), "");
 }
 

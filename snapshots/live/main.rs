@@ -12,6 +12,8 @@
 #[cfg(target_os = "linux")]
 mod cache;
 #[cfg(target_os = "linux")]
+mod cancels;
+#[cfg(target_os = "linux")]
 mod clients;
 #[cfg(target_os = "linux")]
 mod command;
@@ -22,7 +24,15 @@ mod debug;
 #[cfg(target_os = "linux")]
 mod embedded;
 #[cfg(target_os = "linux")]
+mod events;
+#[cfg(target_os = "linux")]
+mod front_ends;
+#[cfg(target_os = "linux")]
 mod frozen;
+#[cfg(target_os = "linux")]
+mod in_process;
+#[cfg(target_os = "linux")]
+mod killed;
 #[cfg(target_os = "linux")]
 mod places;
 #[cfg(target_os = "linux")]
@@ -34,11 +44,15 @@ mod refusals;
 #[cfg(target_os = "linux")]
 mod requests;
 #[cfg(target_os = "linux")]
+mod rivals;
+#[cfg(target_os = "linux")]
 mod service;
 #[cfg(target_os = "linux")]
 mod target;
 #[cfg(target_os = "linux")]
 mod threads;
+#[cfg(target_os = "linux")]
+mod traced;
 
 #[cfg(target_os = "linux")]
 use pythons::Python;
@@ -93,16 +107,22 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 10] = [
+    let groups: [Vec<Situation>; 16] = [
         threads::situations(),
         requests::situations(),
+        events::situations(),
+        rivals::situations(),
         refusals::situations(),
         cache::situations(),
         places::situations(),
         embedded::situations(),
+        front_ends::situations(),
         frozen::situations(),
+        killed::situations(),
         debug::situations(),
         clients::situations(),
+        cancels::situations(),
+        in_process::situations(),
         predicaments::situations(),
     ];
     groups.into_iter().flatten()

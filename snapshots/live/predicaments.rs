@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::Situation;
+use crate::cancels::is_pending;
 use crate::command::{Ran, softdock};
 use crate::dap::Client;
 use crate::debug::{debug, debug_and_expect, debug_within, debuggable, left_over};
@@ -19,16 +20,15 @@ use crate::target::{Folder, Target, eventually};
 pub(crate) fn situations() -> Vec<Situation> {
     vec![
         debuggable("debug-a-thread-that-is-blocked", a_thread_that_is_blocked),
-        debuggable("debug-as-it-says-to-take-it-back", as_it_says_to_take_it_back),
         debuggable("debug-and-be-interrupted", and_be_interrupted),
         debuggable("debug-and-not-be-ready-in-time", and_not_be_ready_in_time),
         debuggable("debug-where-another-debugger-is", where_another_debugger_is),
         debuggable("debug-where-debugpy-listens-already", where_debugpy_listens_already),
         debuggable("debug-once-more-when-the-adapter-has-gone", when_the_adapter_has_gone),
+        debuggable("debug-and-lose-the-editor", and_lose_the_editor),
         debuggable("debug-a-process-that-ends", a_process_that_ends),
         debuggable("debug-a-program-that-is-no-python", a_program_that_is_no_python),
         debuggable("debug-and-let-children-be", and_let_children_be),
-        debuggable("debug-by-two-at-once", by_two_at_once),
         debuggable("debug-what-a-person-reads", what_a_person_reads),
         Situation { possible: |_| is_root(), ..debuggable("debug-another-user", another_user) },
         Situation {
@@ -43,7 +43,7 @@ pub(crate) fn situations() -> Vec<Situation> {
 }
 
 /// Its main thread reads what does not come; another one computes.
-const BLOCKED: &str = "import sys, threading
+pub(crate) const BLOCKED: &str = "import sys, threading
 sys.executable = sys.argv[1]
 def compute():
     while True: pass
@@ -86,25 +86,6 @@ fn a_thread_that_is_blocked(python: &Python) {
     assert_eq!(service.target.errors(), "");
 }
 
-/// The command that it prints for that takes the request back.
-fn as_it_says_to_take_it_back(python: &Python) {
-    let folder = Folder::new();
-    let service = Service::start(python, &folder, BLOCKED);
-    service.target.wait_until_blocked();
-    let mut command = softdock();
-    command.args(["debug", "--timeout", "100ms", "--pid"]).arg(service.target.pid().to_string());
-    let ran = Ran::of(command.output().unwrap());
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
-    assert!(is_pending(&service.target));
-    let (_, words) = ran.stderr.split_once("to take it back: softdock ").unwrap();
-    let words: Vec<&str> = words.lines().next().unwrap().split(' ').collect();
-    let cancelled = Ran::of(softdock().args(&words).output().unwrap());
-    assert_eq!(cancelled.code, Some(0), "{}", cancelled.stderr);
-    assert!(!is_pending(&service.target));
-    let (_, left) = ran.stderr.split_once("its files stay in ").unwrap();
-    std::fs::remove_dir_all(left.lines().next().unwrap()).unwrap();
-}
-
 /// What was written is taken back, and nothing stays.
 fn and_be_interrupted(python: &Python) {
     let folder = Folder::new();
@@ -121,11 +102,6 @@ fn and_be_interrupted(python: &Python) {
     ran.expect_stop("failed", "confirm", "cancelled");
     assert!(!is_pending(&service.target));
     assert!(left_over(Path::new("/"), &session).is_empty());
-}
-
-fn is_pending(target: &Target) -> bool {
-    let threads = &crate::command::inspect(target)["interpreters"][0]["threads"];
-    threads.as_array().unwrap().iter().any(|thread| thread["pending"].is_string())
 }
 
 /// The program is in an import that debugpy needs, for longer than anybody waits. What was begun
@@ -201,7 +177,7 @@ while True: pass
 }
 
 /// The process of the adapter that listens at a port; it is no child of anybody here.
-fn adapter_at(port: u16) -> Option<u32> {
+pub(crate) fn adapter_at(port: u16) -> Option<u32> {
     let port = format!("\0--port\0{port}\0");
     let is_it = |pid: &u32| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -229,6 +205,21 @@ fn when_the_adapter_has_gone(python: &Python) {
     assert_eq!(client.frames(stop.thread)[0].0, "inner");
     client.disconnect();
     service.proves_to_run();
+}
+
+/// It goes without a word while the program stands at a breakpoint: the program goes on, and the
+/// next editor is served.
+fn and_lose_the_editor(python: &Python) {
+    let folder = Folder::new();
+    let service = Service::start(python, &folder, WORK);
+    let (port, _) = debug_and_expect(&service.target, &[]);
+    for _ in 0..3 {
+        let mut client = Client::attach(port, &[(&service.file, WORK_LINE)]);
+        client.stopped();
+        drop(client);
+        service.proves_to_run();
+    }
+    assert_eq!(service.target.errors(), "");
 }
 
 /// It takes the script, and is gone before debugpy is there.
@@ -290,23 +281,6 @@ while True: time.sleep(0.01)
     service.target.wake();
     assert_eq!([service.target.line(), service.target.line()], ["a child", "it has ended"]);
     client.disconnect();
-}
-
-/// One starts it, and the other one gets the same.
-fn by_two_at_once(python: &Python) {
-    let folder = Folder::new();
-    let service = Service::start(python, &folder, WORK);
-    let target = &service.target;
-    let said = std::thread::scope(|scope| {
-        let both = [(); 2].map(|()| scope.spawn(|| debug_and_expect(target, &[])));
-        both.map(|one| one.join().unwrap())
-    });
-    let [(one, first), (other, second)] = said;
-    assert_eq!(one, other);
-    let reused = [&first["reused"], &second["reused"]];
-    assert!(reused.contains(&&json!(true)) && reused.contains(&&json!(false)), "{reused:?}");
-    Client::attach(one, &[]).disconnect();
-    assert_eq!(target.errors(), "");
 }
 
 fn what_a_person_reads(python: &Python) {

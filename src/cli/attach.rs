@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use softdock::frontend::FrontEnd;
 use softdock_attach::ThreadChoice;
 
 use super::{Format, duration};
@@ -57,6 +58,8 @@ Examples:
       The same in whatever thread is running.
   softdock attach --pid 4711 --dry-run hello.py
       Write nothing; show what would be written, and where.
+  softdock attach --pid 4711 --front-end concord hello.py
+      As a native debugger would: stop it, look twice, write, and let it go on.
   softdock attach --pid 4711 --cancel
       Take back whatever is pending in the main thread.
   softdock attach --pid 4711 /app/hello.py
@@ -94,6 +97,18 @@ pub(crate) struct Manner {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
+    /// Which front end attaches: `managed` reads any range of memory while the target runs;
+    /// `concord` stops all its threads first, reads whole pages, looks twice, and writes only if it
+    /// comes to the same twice. For that long the target does nothing, and nothing may wait for it.
+    #[arg(
+        long,
+        value_name = "FRONT_END",
+        default_value = "managed",
+        value_parser = front_end,
+        hide_default_value = true,
+    )]
+    pub(crate) front_end: FrontEnd,
+
     /// Stop all threads of the target while it is looked at for the last time and written to: for
     /// some tens of microseconds, longer with many threads. Needs that no other debugger traces it.
     #[arg(long)]
@@ -108,13 +123,19 @@ pub(crate) struct Manner {
     #[arg(long)]
     pub(crate) no_cache: bool,
 
-    /// Append the telemetry event, one line of JSON without paths and ids, to this file.
+    /// Append telemetry to this file, or write it to standard error for `-`: two lines of JSON an
+    /// attempt, without paths and ids. `softdock schema` tells what is in them.
     #[arg(long, value_name = "FILE")]
     pub(crate) telemetry: Option<PathBuf>,
 
     /// Tell on standard error what was found and what each step cost.
     #[arg(long, short)]
     pub(crate) verbose: bool,
+}
+
+fn front_end(text: &str) -> Result<FrontEnd, String> {
+    let named = FrontEnd::ALL.into_iter().find(|known| known.name() == text);
+    named.ok_or_else(|| String::from("expected managed or concord"))
 }
 
 pub(crate) fn thread_choice(text: &str) -> Result<ThreadChoice, String> {

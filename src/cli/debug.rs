@@ -35,6 +35,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
 
+    /// Write the port at which the target listens to this file, a line of digits, as soon as it is
+    /// known; the same as PTVS_DEBUG_PORT_FILE.
+    #[arg(long, value_name = "FILE", conflicts_with = "connect")]
+    pub(crate) port_file: Option<PathBuf>,
+
     /// Let the target connect to a debug adapter that listens already, instead of listening itself;
     /// PTVS_DEBUGPY_CLIENT_HOST and PTVS_DEBUGPY_CLIENT_PORT say the same.
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["host", "port"])]
@@ -74,12 +79,41 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) subprocesses: bool,
 
+    /// Let debugpy speak to the editor itself, instead of through an adapter in a process of its own:
+    /// it listens in half the time, and needs no interpreter to run one.
+    #[arg(long, conflicts_with_all = ["connect", "python", "subprocesses"])]
+    pub(crate) in_process: bool,
+
+    /// Take back requests for a debugger that no thread has come to yet, whichever was asked, and
+    /// take their files away. A debugger that is there stays.
+    #[arg(long, conflicts_with_all = OF_A_SESSION)]
+    pub(crate) cancel: bool,
+
     #[command(flatten)]
     pub(crate) whom: Whom,
 
     #[command(flatten)]
     pub(crate) manner: Manner,
 }
+
+/// What says which session is wanted, and of whom.
+const OF_A_SESSION: [&str; 15] = [
+    "host",
+    "port",
+    "connect",
+    "wait_for_client",
+    "stop",
+    "client_timeout",
+    "session",
+    "timeout",
+    "debugpy",
+    "python",
+    "subprocesses",
+    "in_process",
+    "thread",
+    "interpreter",
+    "freeze",
+];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -93,6 +127,10 @@ Examples:
       An editor listens there (\"listen\" in its launch.json): let the target connect to it.
   softdock debug --pid 4711 --thread any
       Ask whatever thread is running: the main one may be blocked.
+  softdock debug --pid 4711 --in-process
+      The same without an adapter: ready sooner, but child processes cannot be debugged.
+  softdock debug --pid 4711 --cancel
+      The thread never looked: take the request back.
   softdock debug --pid 4711 --debugpy /opt/debugpy
       The target has no debugpy: use what `pip install --target /opt/debugpy debugpy` put there.";
 

@@ -111,7 +111,7 @@ Session(
     timeout: 15000,
 
     // What the target does. Others: Tells(Error("OSError", "no room")), Tears(40, Started),
-    // OtherSession(Started), OtherOwner(1000, Started), NoFile, Tells(Attached("127.0.0.1:5678"))
+    // OtherSession(Started), OtherOwner(1000), NoFile, Tells(Attached("127.0.0.1:5678"))
     target: [
         (1, Takes),
         (20, Tells(Started)),

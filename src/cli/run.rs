@@ -1,6 +1,8 @@
 //! `softdock run`: scenarios in the virtual world, one line each. It runs and tells; what is right
 //! is judged by the library.
 
+mod pairs;
+
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -15,6 +17,7 @@ use softdock::session::story::Story;
 use softdock::stepping::play::{Play, play};
 use softdock::trace::Trace;
 
+use self::pairs::Pairs;
 use super::{Exit, output, usage};
 
 /// Run scenarios in the virtual world, one line each.
@@ -27,7 +30,8 @@ use super::{Exit, output, usage};
 Examples:
   softdock run                                       everything below scenarios/
   softdock run scenarios/refuse                      one folder
-  softdock run scenarios/attach/two-threads.ron --trace")]
+  softdock run scenarios/attach/two-threads.ron --trace
+  softdock run --front-end both                      everything, by both front ends, compared")]
 pub(crate) struct Args {
     /// Scenario files, or folders of them.
     #[arg(default_value = "scenarios")]
@@ -37,9 +41,26 @@ pub(crate) struct Args {
     #[arg(long)]
     trace: bool,
 
+    /// Who attaches. `both` compares them, and tells at the end what is demanded of both: whatever
+    /// differs for no reason, and a figure that does not hold, is a finding.
+    #[arg(long, value_name = "FRONT_END", value_enum, default_value_t)]
+    front_end: Who,
+
     /// How results are printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// Which front end attaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Who {
+    /// Reads any range; the target runs meanwhile.
+    #[default]
+    Managed,
+    /// Looks twice, page by page, at a target that stands still.
+    Concord,
+    /// One after the other.
+    Both,
 }
 
 /// How results are printed.
@@ -103,7 +124,14 @@ pub(crate) fn run(args: &Args) -> Exit {
 fn one(path: &Path, name: &str, args: &Args, tally: &mut Tally<'_>) -> Result<(), Mistake> {
     let entry = corpus::load(path, name)?;
     match &entry.scenario {
-        Scenario::Attach(_) => tally.count(&entry, &attempt(&entry, args)?),
+        Scenario::Attach(_) if args.front_end == Who::Managed => {
+            tally.count(&entry, &attempt(&entry, args)?);
+        }
+        Scenario::Attach(_) => {
+            let mut stage = entry.stage()?;
+            let pair = pairs::attempt(&mut stage, args);
+            tally.count_pair(&entry, &pair, &mut stage);
+        }
         Scenario::Stepping(_) => tally.count_played(&entry, &played(&entry, args)?),
         Scenario::Session(_) => tally.count_session(&entry, &session(&entry, args)?),
     }
@@ -141,13 +169,14 @@ struct Tally<'a> {
     scenarios: usize,
     findings: usize,
     mistakes: usize,
+    pairs: Pairs,
     suite: TestSuite,
 }
 
 impl Tally<'_> {
     fn new(args: &Args) -> Tally<'_> {
         let suite = TestSuite::new("scenarios");
-        Tally { args, scenarios: 0, findings: 0, mistakes: 0, suite }
+        Tally { args, scenarios: 0, findings: 0, mistakes: 0, pairs: Pairs::default(), suite }
     }
 
     fn count(&mut self, entry: &Entry, run: &Run) {
@@ -249,13 +278,14 @@ impl Tally<'_> {
         let unread = if mistakes > 0 { format!(", {mistakes} unread") } else { String::new() };
         let clean = scenarios - findings;
         let total = format!("{scenarios} scenarios: {clean} as expected, {findings} not{unread}");
+        let holds = self.args.front_end != Who::Both || self.conclude_pairs();
         match self.args.format {
             Format::Text => output::result(&total),
             Format::Json => output::message(&total),
             Format::Junit => self.junit(),
         }
         match (mistakes, findings) {
-            (0, 0) => Exit::AsAsked,
+            (0, 0) if holds => Exit::AsAsked,
             (0, _) => Exit::Finding,
             _ => Exit::Usage,
         }
@@ -298,13 +328,15 @@ fn told(entry: &Entry, run: &Run) -> Told {
 }
 
 fn case(entry: &Entry, run: &Run) -> TestCase {
-    let status = if run.is_clean() {
-        TestCaseStatus::success()
-    } else {
-        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        status.set_message(wrongs(run).collect::<Vec<_>>().join("; "));
-        status.set_description(run.trace.to_string());
-        status
-    };
-    TestCase::new(entry.name.clone(), status)
+    case_of(&entry.name, &wrongs(run).collect::<Vec<_>>(), run.trace.to_string())
+}
+
+fn case_of(name: &str, wrongs: &[String], trace: String) -> TestCase {
+    let mut status = TestCaseStatus::success();
+    if !wrongs.is_empty() {
+        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message(wrongs.join("; "));
+        status.set_description(trace);
+    }
+    TestCase::new(name, status)
 }

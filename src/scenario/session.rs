@@ -77,7 +77,7 @@ pub enum Act {
     /// One of another format.
     OtherFormat(u32, Told),
     /// One that another user owns.
-    OtherOwner(u32, Told),
+    OtherOwner(u32),
     /// Something that is no regular file.
     NoFile,
 }

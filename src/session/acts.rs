@@ -138,7 +138,7 @@ impl Scene<'_> {
             Act::OtherFormat(format, told) => {
                 Found::Bytes(text(told, *format, session, self.ledger.is_reused))
             }
-            Act::OtherOwner(uid, _) => Found::OtherOwner(*uid),
+            Act::OtherOwner(uid) => Found::OtherOwner(*uid),
             _ => Found::NoFile,
         }
     }
@@ -152,7 +152,7 @@ impl Scene<'_> {
 
 /// The path of a step's script, as the engine is given it.
 pub(super) fn path(step: Step) -> Vec<u8> {
-    format!("{FOLDER}/{}", step.script()).into_bytes()
+    format!("{FOLDER}/{}", step.scripts()[0]).into_bytes()
 }
 
 /// Whether a request of ours is there to be taken.
@@ -176,7 +176,11 @@ fn text(told: &Told, format: u32, session: &str, is_reused: bool) -> Vec<u8> {
         Told::Listening(place) | Told::Reused(place) => at(place),
         Told::Connected(place) | Told::Attached(place) => at(place),
         Told::Error(kind, message) => {
-            let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+            let escape = |c: char| match c {
+                '"' | '\\' | '\0'..' ' => format!("\\u{:04x}", u32::from(c)),
+                c => c.to_string(),
+            };
+            let quoted = |text: &str| text.chars().map(escape).collect::<String>();
             format!(", \"type\": \"{}\", \"message\": \"{}\"", quoted(kind), quoted(message))
         }
     };

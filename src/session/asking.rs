@@ -12,6 +12,7 @@ use super::acts::{is_pending, path};
 use super::scene::{Passing, Scene};
 use super::{Asked, Step};
 use crate::choice::Quiet;
+use crate::frontend::FrontEnd;
 use crate::patience::Patience;
 use crate::trace::Trace;
 use crate::world::{Past, Plot, World};
@@ -32,13 +33,21 @@ impl Asking<'_, '_, '_, '_> {
     pub(super) fn run(process: &mut Process, scene: &mut Scene<'_>, step: Step) -> (Asked, bool) {
         let (script, config) = (path(step), scene.plot().config.clone());
         let faults = if step == Step::Session { scene.plot().faults.to_vec() } else { Vec::new() };
-        let plot = Plot { faults: &faults, waits: &[], moves: &[], menu: None, calm_at: None };
+        let plot = Plot {
+            faults: &faults,
+            waits: &[],
+            moves: &[],
+            menu: None,
+            calm_at: None,
+            front_end: FrontEnd::Managed,
+            calm_looks: 0,
+        };
         let past = Past::none(&script, &plot, process);
         let mut quiet = Quiet;
         let patience = Patience::new(scene.plot().wanted.timeout);
         let world = World::new(process, plot, past, &mut quiet, Trace::off());
         let mut asking = Asking { world, scene, patience, was_pending: false };
-        let request = Request { script: &script, cached: None };
+        let request = Request { script: &script, cached: None, planned: None };
         let report = softdock_attach::attach(&mut asking, &config, request);
         let main_thread = asking.world.main_thread().ok().flatten();
         let waited = asking.patience.waited();

@@ -25,9 +25,9 @@ use crate::scenario::session::Told;
 pub enum Violation {
     /// A session is told where the target has none.
     FalseSession {
-        /// Where it is told to be.
+        /// What is told.
         told: String,
-        /// Where the target has one.
+        /// What the target has.
         truth: String,
     },
     /// A client is told that is not there.
@@ -62,7 +62,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Violation::FalseSession { told, truth } => {
-                write!(f, "false success: a session is told at {told}, and the target has {truth}")
+                write!(f, "false success: {told} is told, and the target has {truth}")
             }
             Violation::FalseClient => f.write_str("false success: no client is there"),
             Violation::FalseStop => f.write_str("false success: the breakpoint has not run"),
@@ -256,8 +256,8 @@ impl Ledger {
         let truth = self.at.as_ref().map(|at| (at.host.as_str(), at.port));
         if endpoint != truth || truth.is_none() || told.reused != self.is_reused {
             let text = |at: Option<(&str, u16)>, reused: bool| match at {
-                Some((host, port)) if reused => format!("one from before at {host}:{port}"),
-                Some((host, port)) => format!("one at {host}:{port}"),
+                Some((host, port)) if reused => format!("an old session at {host}:{port}"),
+                Some((host, port)) => format!("a session at {host}:{port}"),
                 None => "none".into(),
             };
             let (told, truth) = (text(endpoint, told.reused), text(truth, self.is_reused));

@@ -65,12 +65,12 @@ pub enum Step {
 }
 
 impl Step {
-    /// The script that the target is asked to run for it.
+    /// The script that the target is asked to run for it, and the one that does the work.
     #[must_use]
-    pub const fn script(self) -> &'static str {
+    pub const fn scripts(self) -> [&'static str; 2] {
         match self {
-            Step::Session | Step::Client => "stub.py",
-            Step::Stop => "break.py",
+            Step::Session | Step::Client => ["stub.py", "loader.py"],
+            Step::Stop => ["break.py", "breakpoint.py"],
         }
     }
 }

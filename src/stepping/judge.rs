@@ -224,11 +224,12 @@ fn goes_on(twin: &mut Vm, thread: u64) -> Did {
 
 /// A transition without a debugger: breakpoints of the program's own do nothing.
 fn pass(twin: &mut Vm, thread: u64) -> Did {
-    match (twin.step(thread), twin.context(thread)) {
-        (Did::Hit { at }, Some(context)) => {
-            twin.set_bypass(thread, Some((at, opcode::NOP)));
-            twin.resume(thread, context)
-        }
-        (did, _) => did,
+    let did = twin.step(thread);
+    if let Did::Hit { at } = did
+        && let Some(context) = twin.context(thread)
+    {
+        twin.set_bypass(thread, Some((at, opcode::NOP)));
+        return twin.resume(thread, context);
     }
+    did
 }

@@ -12,7 +12,8 @@ impl World {
     pub(super) fn judge_scan(&mut self, thread: u64, events: &[Event]) {
         let Some(nth) = self.arrival(thread) else { return };
         let at = self.arrivals[nth].at;
-        let here: Vec<BreakpointId> = breakpoints_at(&self.debugger, at).collect();
+        let debugger = self.debugger.clone();
+        let is_here = |id: &BreakpointId| breakpoints_at(&debugger, at).any(|here| here == *id);
         let is_told = events.iter().any(|event| matches!(event, Event::Break { .. }));
         if is_told != is_own_break(&self.process.vm, at) && !self.is_detached {
             self.broken.push(Violation::OwnBreak(at));
@@ -29,13 +30,13 @@ impl World {
                     self.broken.push(Violation::Twice(*id));
                 }
                 told.push(*id);
-                if !here.contains(id) {
+                if !is_here(id) {
                     self.broken.push(Violation::Removed(*id));
                 }
             }
         }
         let Arrival { owed, told, .. } = &*self.arrivals[nth];
-        let lost = owed.iter().filter(|id| here.contains(id) && !told.contains(id));
+        let lost = owed.iter().filter(|id| is_here(id) && !told.contains(id));
         self.broken.extend(lost.map(|id| Violation::Lost(*id)));
     }
 

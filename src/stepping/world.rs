@@ -77,7 +77,7 @@ pub struct World {
     pub(super) is_detached: bool,
     pub(super) references: Vec<Reference>,
     pub(super) ledger: Shared<Ledger>,
-    pub(super) arrivals: Shared<Vec<Shared<Arrival>>>,
+    pub(super) arrivals: Vec<Shared<Arrival>>,
     /// What was told; `None` when nobody wants to know.
     told: Option<Shared<Vec<Told>>>,
     pub(super) broken: Vec<Violation>,
@@ -108,7 +108,7 @@ impl World {
             is_detached: false,
             references: Vec::new(),
             ledger: Shared::default(),
-            arrivals: Shared::default(),
+            arrivals: Vec::new(),
             told: Some(Shared::default()),
             broken: Vec::new(),
             looked_at: (0, 0, false),
@@ -395,7 +395,7 @@ impl World {
 
     fn scan(&mut self, thread: u64) {
         let events = match self.is_detached {
-            false => self.debugger.hit(&mut self.process, ThreadId(thread)),
+            false => self.tell_hit(thread),
             true => Vec::new(),
         };
         self.waits.push((thread, Wait::Resume));
@@ -405,8 +405,18 @@ impl World {
         self.tell(thread, &events);
     }
 
+    fn tell_hit(&mut self, thread: u64) -> Vec<Event> {
+        let target = &mut self.process;
+        self.debugger.update(|debugger| debugger.hit(target, ThreadId(thread)))
+    }
+
+    fn tell_resume(&mut self, thread: u64) -> Vec<Event> {
+        let target = &mut self.process;
+        self.debugger.update(|debugger| debugger.resume(target, ThreadId(thread)))
+    }
+
     fn resume(&mut self, thread: u64) {
-        let events = self.debugger.resume(&mut self.process, ThreadId(thread));
+        let events = self.tell_resume(thread);
         self.move_references(thread);
         let Some(context) = self.process.vm.context(thread) else { return };
         let did = self.process.vm.resume(thread, context);

@@ -20,8 +20,9 @@ impl<C: Chooser> ProcessMemory for World<'_, '_, C> {
     #[inline]
     fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
         let kind = self.strike(Shape::Read(into.len()));
+        let is_plain = kind.is_none() && self.trace.is_off() && self.past.pages.is_none();
         match self.process.lend(at, into.len()) {
-            Some(bytes) if kind.is_none() && self.trace.is_off() => {
+            Some(bytes) if is_plain => {
                 into.copy_from_slice(bytes);
                 self.chooser.observe(into);
                 self.log.read(at, into);
@@ -39,7 +40,7 @@ impl<C: Chooser> ProcessMemory for World<'_, '_, C> {
         scratch: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], MemoryError> {
         let kind = self.strike(Shape::Read(len));
-        let is_plain = kind.is_none() && self.trace.is_off();
+        let is_plain = kind.is_none() && self.trace.is_off() && self.past.pages.is_none();
         if !is_plain || self.process.lend(at, len).is_none() {
             let kind = kind.as_ref();
             // Of what fails nobody looks at more than there is.
@@ -172,6 +173,12 @@ impl<C: Chooser> Threads for World<'_, '_, C> {
 
 impl<C: Chooser> Host for World<'_, '_, C> {
     fn at(&mut self, site: Site) {
+        if site == Site::Gate {
+            self.begins_to_look();
+        }
+        if let Some(pages) = &mut self.past.pages {
+            pages.at(site);
+        }
         self.past.site = site;
     }
 
@@ -194,7 +201,12 @@ impl<C: Chooser> Host for World<'_, '_, C> {
         let frozen = kind.as_ref().and_then(honest).map_or(Ok(true), Err);
         self.past.is_frozen = frozen.is_ok() && kind != Some(FaultKind::LieAnswer);
         match frozen {
-            Ok(_) => self.chooser.observe(&[1]),
+            Ok(_) => {
+                if let Some(pages) = &mut self.past.pages {
+                    pages.stands_still();
+                }
+                self.chooser.observe(&[1]);
+            }
             Err(kind) => self.chooser.observe(kind.name().as_bytes()),
         }
         self.trace
@@ -204,6 +216,9 @@ impl<C: Chooser> Host for World<'_, '_, C> {
 
     fn thaw(&mut self) {
         self.past.is_frozen = false;
+        if let Some(pages) = &mut self.past.pages {
+            pages.goes_on();
+        }
     }
 
     fn conclude(&mut self, _: &Report) {
@@ -250,14 +265,14 @@ impl<C: Chooser> World<'_, '_, C> {
             Some(FaultKind::Short(done)) if *done < wanted => {
                 let done = *done;
                 let kind = if done == 0 { ErrorKind::Unmapped } else { ErrorKind::Short };
-                let read = self.process.read(at, &mut into[..done]);
+                let read = self.fetch(at, &mut into[..done]);
                 read.and(Err(MemoryError { kind, at, wanted, done }))
             }
             Some(kind) if honest(kind).is_some() => {
                 let kind = honest(kind).unwrap_or(ErrorKind::Unmapped);
                 Err(MemoryError::untouched(kind, at, wanted))
             }
-            _ => self.process.read(at, into),
+            _ => self.fetch(at, into),
         };
         lie(kind, into);
         self.show(result, into);
@@ -266,6 +281,14 @@ impl<C: Chooser> World<'_, '_, C> {
         }
         self.trace.read((self.past.site, kind), self.process, at, into, result);
         result
+    }
+
+    /// Reads as the front end reaches the process. Nothing goes wrong here but what is wrong there.
+    fn fetch(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
+        match &mut self.past.pages {
+            Some(pages) => pages.read(self.process, at, into),
+            None => self.process.read(at, into),
+        }
     }
 
     /// Writes the first bytes, lets every thread of the target look for a request, and returns how
@@ -291,7 +314,10 @@ impl<C: Chooser> World<'_, '_, C> {
     /// Writes as the engine: the watch sees it.
     fn land(&mut self, at: Address, bytes: &[u8]) -> Result<(), MemoryError> {
         let before = Watch::before(self.process, at);
-        let written = self.process.write(at, bytes);
+        let written = match &mut self.past.pages {
+            Some(pages) => pages.write(self.process, at, bytes),
+            None => self.process.write(at, bytes),
+        };
         let landed = written.map_or_else(|error| error.done, |()| bytes.len());
         self.past.watch.landed(self.process, at, &bytes[..landed], before);
         written

@@ -13,7 +13,9 @@ pub use moment::{Moment, Retold, Until};
 pub use moves::{key, perform};
 
 use crate::choice::{Chooser, Menu, Open, Shape, What};
-use crate::evidence::Log;
+use crate::evidence::{Log, LogEnd};
+use crate::frontend::FrontEnd;
+use crate::frontend::paged::Pages;
 use crate::oracle::Watch;
 use crate::scenario::{Actor, At, Fault, FaultKind};
 use crate::trace::Trace;
@@ -32,6 +34,10 @@ pub struct Plot<'w> {
     /// An access at which the target does nothing by itself: for asking what it changed that it
     /// did.
     pub calm_at: Option<u32>,
+    /// Who attaches.
+    pub front_end: FrontEnd,
+    /// How many looks at the target [`Plot::faults`] leave alone, the first ones.
+    pub calm_looks: u32,
 }
 
 /// The world of one attempt.
@@ -52,7 +58,8 @@ pub struct World<'w, 's, C> {
 pub struct Past<'s> {
     site: Site,
     hits: [u32; Site::ALL.len()],
-    struck: Vec<bool>,
+    /// What became of each of [`Plot::faults`].
+    struck: Vec<Fate>,
     /// How far each list of [`Plot::moves`] has come.
     moved: Vec<usize>,
     /// What goes wrong with every access from now on.
@@ -61,13 +68,29 @@ pub struct Past<'s> {
     accesses: u32,
     bytes: u64,
     largest: usize,
+    /// Whether the engine was asked with nothing touched before.
+    has_begun: bool,
+    /// How often the engine has begun to look.
+    looks: u32,
     conclusions: u32,
     impossible: Option<MoveError>,
+    /// What lies between the engine's accesses, which faults strike, and the process.
+    pages: Option<Pages>,
     /// What the chooser let happen.
     happened: Vec<Fault>,
     moves: Vec<(u32, Actor)>,
     /// For a judge who knows the truth.
     pub watch: Watch<'s>,
+}
+
+/// What became of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Ahead,
+    Struck,
+    /// It did not strike the attempt that writes: it struck the rehearsal before it, or was to be a
+    /// move of a target that stood still.
+    Spared,
 }
 
 impl<'s> Past<'s> {
@@ -77,15 +100,18 @@ impl<'s> Past<'s> {
         Past {
             site: Site::Gate,
             hits: [0; Site::ALL.len()],
-            struck: vec![false; plot.faults.len()],
+            struck: vec![Fate::Ahead; plot.faults.len()],
             moved: vec![0; plot.moves.len()],
             lasting: None,
             is_frozen: false,
             accesses: 0,
             bytes: 0,
             largest: 0,
+            has_begun: false,
+            looks: 0,
             conclusions: 0,
             impossible: None,
+            pages: plot.front_end.pages(),
             happened: Vec::new(),
             moves: Vec::new(),
             watch: Watch::new(script, process),
@@ -125,6 +151,12 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
         (self.past.bytes, self.past.largest)
     }
 
+    /// Whether the engine was asked with nothing touched before: whoever attaches tells of the
+    /// beginning right then.
+    pub fn has_begun(&self) -> bool {
+        self.past.has_begun
+    }
+
     /// How often the engine concluded.
     pub fn conclusions(&self) -> u32 {
         self.past.conclusions
@@ -148,13 +180,38 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
 
     /// The faults that never struck: the engine did not get as far as they say.
     pub fn unstruck(&self) -> impl Iterator<Item = (usize, &Fault)> {
-        let struck = self.past.struck.iter().zip(self.plot.faults).enumerate();
-        struck.filter(|(_, (struck, _))| !**struck).map(|(nth, (_, fault))| (nth, fault))
+        let faults = self.plot.faults.iter().enumerate();
+        faults.filter(|(nth, _)| self.past.struck[*nth] == Fate::Ahead)
+    }
+
+    /// The faults that the attempt that writes was spared, by their rank.
+    pub fn spared(&self) -> Vec<usize> {
+        let Past { struck, looks, .. } = &self.past;
+        let only_rehearsed = *looks <= self.plot.calm_looks;
+        let is_spared = |struck: &Fate| match struck {
+            Fate::Ahead => only_rehearsed,
+            Fate::Struck => false,
+            Fate::Spared => true,
+        };
+        let struck = struck.iter().enumerate().filter(|(_, struck)| is_spared(struck));
+        struck.map(|(nth, _)| nth).collect()
     }
 
     /// A move that the target could not make, if any.
     pub fn impossible(&self) -> Option<&MoveError> {
         self.past.impossible.as_ref()
+    }
+
+    /// The engine looks at the target, as if for the first time: the accesses of this look are
+    /// counted anew, and what was seen before bears nothing out.
+    fn begins_to_look(&mut self) {
+        self.past.has_begun |= self.past.accesses == 0;
+        self.past.looks += 1;
+        self.past.hits = [0; Site::ALL.len()];
+        self.log = std::mem::take(&mut self.log).up_to(LogEnd::default());
+        for struck in self.past.struck.iter_mut().filter(|struck| **struck == Fate::Struck) {
+            *struck = Fate::Spared;
+        }
     }
 
     /// Counts an access, lets the target make the moves that are due, and returns the fault that
@@ -179,18 +236,26 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
     fn due(&mut self) -> Option<FaultKind> {
         let hit = self.past.hits[self.past.site as usize];
         let mut kind = None;
-        let faults: &'w [Fault] = self.plot.faults;
+        let is_calm = self.past.looks <= self.plot.calm_looks;
+        let faults: &'w [Fault] = if is_calm { &[] } else { self.plot.faults };
         for (nth, fault) in faults.iter().enumerate() {
             let (here, now, first) = match fault.at {
                 At::Hit(site, first) => (site == self.past.site, hit, first),
                 At::Access(first) => (true, self.past.accesses, first),
             };
-            if !here || now < first || now > first && !fault.sticky {
+            let strikes = match self.past.struck[nth] {
+                Fate::Ahead => now >= first,
+                Fate::Struck | Fate::Spared => fault.sticky,
+            };
+            if !here || !strikes {
                 continue;
             }
-            self.past.struck[nth] = true;
+            self.past.struck[nth] = Fate::Struck;
             match &fault.kind {
                 FaultKind::Move(_) if self.is_calm() => {}
+                FaultKind::Move(actor) if self.past.is_frozen && !actor.is_from_outside() => {
+                    self.past.struck[nth] = Fate::Spared;
+                }
                 FaultKind::Move(actor) => self.perform(actor),
                 other => kind = Some(other.clone()),
             }

@@ -297,7 +297,7 @@ mod tests {
     fn an_attempt_that_unwinds_concludes_once_and_says_where() {
         let mut host = Broken::default();
         let config = Config::default();
-        let request = Request { script: b"/tmp/a.py", cached: None };
+        let request = Request { script: b"/tmp/a.py", cached: None, planned: None };
         let attempt = std::panic::AssertUnwindSafe(|| crate::attach(&mut host, &config, request));
         assert!(std::panic::catch_unwind(attempt).is_err());
         let [report] = host.concluded.as_slice() else { panic!("one conclusion") };

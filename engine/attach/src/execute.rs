@@ -29,6 +29,20 @@ impl<H: Host> Attempt<'_, H> {
         RemoteWritePlan::new(script, target.thread, state).or_else(|reason| self.refuse(reason))
     }
 
+    /// What a rehearsal came to must come out again: where it does not, one of the two looks saw
+    /// what is not so.
+    pub(crate) fn keep_to(
+        &mut self,
+        planned: Option<&RemoteWritePlan>,
+        plan: &RemoteWritePlan,
+    ) -> Step<()> {
+        if planned.is_none_or(|planned| planned == plan) {
+            return Ok(());
+        }
+        self.at(Site::Recheck);
+        self.refuse(Reason::Moved)
+    }
+
     /// The last step before anything is written: whether to stop here because only a rehearsal was
     /// asked for; refuses where what was proved does not carry a write.
     pub(crate) fn is_dry_run(&mut self, target: &Target) -> Step<bool> {

@@ -101,6 +101,8 @@ pub struct Request<'r> {
     pub script: &'r [u8],
     /// What an earlier attach remembered, if anything.
     pub cached: Option<CachedThread>,
+    /// What a rehearsal came to, for who looks twice: another plan is refused.
+    pub planned: Option<&'r RemoteWritePlan>,
 }
 
 /// Asks a thread of the target to run a script.
@@ -120,12 +122,18 @@ impl<H: Host> Attempt<'_, H> {
         self.identify()?;
         self.search_goes_on = true;
         let target = self.find(request.cached)?;
-        self.attach_to(&target, request.script)
+        self.attach_to(&target, request.script, request.planned)
     }
 
-    fn attach_to(&mut self, target: &Target, script: &[u8]) -> Step<Outcome> {
+    fn attach_to(
+        &mut self,
+        target: &Target,
+        script: &[u8],
+        planned: Option<&RemoteWritePlan>,
+    ) -> Step<Outcome> {
         let plan = self.plan(target, script)?;
-        let ending = self.carry_out(target, &plan);
+        let kept = self.keep_to(planned, &plan);
+        let ending = kept.and_then(|()| self.carry_out(target, &plan));
         self.report.plan = Some(plan);
         ending
     }

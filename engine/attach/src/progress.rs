@@ -65,12 +65,12 @@ impl<H: Host> Attempt<'_, H> {
         match at {
             Middle::Looked(looked) => {
                 let target = self.search(Some(looked.clone()))?;
-                self.attach_to(&target, script)
+                self.attach_to(&target, script, None)
             }
             Middle::Candidate { known, rest, found } => {
                 let scanned = Scanned { rest, found: *found };
                 let target = self.resolve_scanned(known, scanned)?;
-                self.attach_to(&target, script)
+                self.attach_to(&target, script, None)
             }
             Middle::Part { part, target, plan } => {
                 self.from = *part;

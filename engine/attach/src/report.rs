@@ -314,18 +314,30 @@ impl Report {
     /// The one summary line of the attempt.
     #[must_use]
     pub fn summary(&self) -> Summary<'_> {
-        Summary(self)
+        Summary { report: self, front_end: "" }
     }
 }
 
 /// Displays as the summary line of an attempt, without a line end.
 #[derive(Clone, Copy, Debug)]
-pub struct Summary<'r>(&'r Report);
+pub struct Summary<'r> {
+    report: &'r Report,
+    front_end: &'static str,
+}
+
+impl<'r> Summary<'r> {
+    /// The line as this front end tells it, by a tag of its own: `[Concord]`.
+    #[must_use]
+    pub const fn by(self, front_end: &'static str) -> Summary<'r> {
+        Summary { front_end, ..self }
+    }
+}
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let report = self.0;
-        write!(f, "[PTVS][SafeAttach] outcome={} site={}", report.outcome.name(), report.site)?;
+        let Summary { report, front_end } = self;
+        write!(f, "[PTVS][SafeAttach]{front_end} outcome={}", report.outcome.name())?;
+        write!(f, " site={}", report.site)?;
         if let Some(reason) = report.reason {
             write!(f, " reason={}", reason.name())?;
         }

@@ -55,7 +55,8 @@ pub struct SurveyedThread {
 /// `script` is the path the dry run plans with.
 pub fn survey<H: Host>(host: &mut H, config: &Config, script: &[u8]) -> Survey {
     let config = Config { write: false, use_cache: false, ..config.clone() };
-    let report = crate::attach(host, &config, crate::Request { script, cached: None });
+    let report =
+        crate::attach(host, &config, crate::Request { script, cached: None, planned: None });
     let mut interpreters = Vec::new();
     if let (Some(layout), Some((runtime, _))) = (report.layout, report.runtime) {
         let mut attempt = Attempt::new(host, &config);

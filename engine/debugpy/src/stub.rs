@@ -52,6 +52,8 @@ pub struct Settings<'s> {
     pub bundle: Option<&'s [u8]>,
     /// The interpreter that runs the adapter, instead of the target's own.
     pub python: Option<&'s [u8]>,
+    /// Whether debugpy speaks to the client itself, without an adapter in a process of its own.
+    pub in_process: bool,
     /// Whether child processes are debugged as well.
     pub subprocesses: bool,
     /// How long another session that is being started is waited for.
@@ -73,6 +75,7 @@ pub fn stub(loader: &[u8], settings: &Settings<'_>) -> String {
         ("answers", bytes(settings.answers)),
         ("bundle", optional(settings.bundle)),
         ("python", optional(settings.python)),
+        ("in_process", boolean(settings.in_process).to_owned()),
         ("subprocesses", boolean(settings.subprocesses).to_owned()),
         ("patience", seconds(settings.patience)),
         ("watch", seconds(settings.watch)),
@@ -115,6 +118,7 @@ mod tests {
             answers: b"/tmp/softdock-1/answers",
             bundle: None,
             python: None,
+            in_process: false,
             subprocesses: false,
             patience: Duration::from_millis(1500),
             watch: Duration::ZERO,
@@ -131,7 +135,7 @@ mod tests {
             [
                 "settings = {'session': 'S-1', 'connect': False, 'host': '::1', 'port': 7, \
                  'answers': b'/tmp/softdock-1/answers', 'bundle': None, 'python': None, \
-                 'subprocesses': False, 'patience': 2, 'watch': 0}",
+                 'in_process': False, 'subprocesses': False, 'patience': 2, 'watch': 0}",
                 "with open(b'/tmp/softdock-1/loader.py', 'rb') as file: \
                  exec(compile(file.read(), b'/tmp/softdock-1/loader.py', 'exec'), \
                  {'__name__': 'softdock', 'SETTINGS': settings})",

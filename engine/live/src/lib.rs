@@ -19,5 +19,5 @@ pub mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
     Activity, Answer, FreezeError, Frozen, OpenError, Process, ScriptView, StageError, Staging,
-    random_bits,
+    is_staging, random_bits,
 };

@@ -26,6 +26,18 @@ impl<T> Shared<T> {
     }
 }
 
+impl<T: Clone + PartialEq> Shared<T> {
+    /// For a change that mostly changes nothing: then it stays shared, and its hash known.
+    pub fn update<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R {
+        let mut value = T::clone(self);
+        let result = change(&mut value);
+        if value != **self {
+            **self = value;
+        }
+        result
+    }
+}
+
 impl<T: Hash> Shared<T> {
     /// The hash of the value.
     pub fn digest(&self) -> u128 {
@@ -55,5 +67,21 @@ impl<T: Clone> DerefMut for Shared<T> {
 impl<T: Hash> Hash for Shared<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u128(self.digest());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_that_changes_nothing_leaves_it_shared() {
+        let first = Shared::new(vec![1, 2]);
+        let mut second = first.clone();
+        assert_eq!(second.update(|list| list.len()), 2);
+        assert!(Rc::ptr_eq(&first.0, &second.0));
+        second.update(|list| list.push(3));
+        assert_eq!((&*first, &*second), (&vec![1, 2], &vec![1, 2, 3]));
+        assert_ne!(first.digest(), second.digest());
     }
 }

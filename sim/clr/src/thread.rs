@@ -6,6 +6,7 @@ use core::hash::{Hash, Hasher};
 use softdock_process::Address;
 
 use crate::hash::Ghost;
+use crate::shared::Shared;
 use crate::unwind::Dispatch;
 use crate::vm::Context;
 
@@ -149,7 +150,7 @@ pub(crate) struct Thread {
     /// Root first.
     pub(crate) frames: Vec<Activation>,
     /// The variables of all method frames, end to end.
-    pub(crate) values: Vec<i32>,
+    pub(crate) values: Shared<Vec<i32>>,
     /// Outermost first.
     pub(crate) evaluations: Vec<Evaluation>,
     /// The exceptions under way, newest last.
@@ -165,7 +166,7 @@ impl Thread {
             bypass: None,
             moved_to: None,
             frames: Vec::new(),
-            values: Vec::new(),
+            values: Shared::default(),
             evaluations: Vec::new(),
             dispatches: Vec::new(),
         }

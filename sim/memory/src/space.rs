@@ -51,7 +51,19 @@ impl AddressSpace {
     ///
     /// # Errors
     /// When not every byte is mapped; `into` is then unspecified.
+    // Inlined up to here, so that a look at one word is a copy whose length is known.
+    #[inline]
     pub fn peek_into(&self, at: Address, into: &mut [u8]) -> Result<(), Unmapped> {
+        let region = self.regions.get(at.get());
+        let together = region.and_then(|region| self.together(region, at.get(), into.len()));
+        match together {
+            Some(bytes) => into.copy_from_slice(bytes),
+            None => self.peek_pieces(at, into)?,
+        }
+        Ok(())
+    }
+
+    fn peek_pieces(&self, at: Address, into: &mut [u8]) -> Result<(), Unmapped> {
         let mut done = 0;
         while done < into.len() {
             let here = step(at, done)?;
@@ -68,11 +80,19 @@ impl AddressSpace {
     #[inline]
     #[must_use]
     pub fn lend(&mut self, at: Address, len: usize) -> Option<&[u8]> {
-        let region = self.regions.hit(at.get())?;
-        let skip = at.get() - region.start;
-        let fits = len as u64 <= region.len - skip && region.protection >= Protection::ReadOnly;
+        let region = *self.regions.hit(at.get())?;
+        let may_read = region.protection >= Protection::ReadOnly;
+        if may_read { self.together(&region, at.get(), len) } else { None }
+    }
+
+    /// The bytes from `at`, which is in this region, where they lie together in the store.
+    #[inline]
+    fn together(&self, region: &Region, at: u64, len: usize) -> Option<&[u8]> {
+        let skip = at - region.start;
         match region.backing {
-            Backing::Stored(offset) if fits => self.store.get(offset + skip as usize..)?.get(..len),
+            Backing::Stored(offset) if len as u64 <= region.len - skip => {
+                self.store.get(offset + skip as usize..)?.get(..len)
+            }
             _ => None,
         }
     }

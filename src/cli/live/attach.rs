@@ -1,15 +1,14 @@
 //! `softdock attach` on a real process.
 
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
 use softdock::cache::{Folder, Miss};
-use softdock::live::{Cancellation, LiveHost, Turn};
+use softdock::live::{Cancellation, Copying, LiveHost, Turn};
 use softdock::report::words::{self, clean};
-use softdock::report::{Attempt, Line, Stopped, Telemetry};
+use softdock::report::{Attempt, Head, Line, Stopped, Telemetry};
 use softdock_attach::{CachedThread, Config, Outcome, Reason, Report, Request};
 use softdock_live::Process;
 use softdock_process::Threads;
@@ -17,27 +16,40 @@ use softdock_process::Threads;
 use super::super::attach::Args;
 use super::super::output::{self, FAINT, GOOD, WARN, styled};
 use super::super::{Exit, Format, settings};
+use super::events::Events;
 use super::{Timed, absolute, advice, details, hint, open, phases, preflight};
 
 pub(crate) fn attach(args: &Args) -> Exit {
     let config = settings::for_attach(args);
-    match begin(args, &config) {
+    let events = events(args);
+    events.begin();
+    match begin(args, &config, &events) {
         Ok(done) => {
             tell(args, &config, &done);
             if done.report.outcome.is_success() { Exit::AsAsked } else { Exit::Finding }
         }
-        Err(stopped) => give_up(args, kind(args), &stopped),
+        Err(stopped) => give_up(args, kind(args), &events, &stopped),
     }
 }
 
-fn begin(args: &Args, config: &Config) -> Result<Done, Box<Stopped>> {
-    attempt(open(args.target.pid)?, args, config, cancellation()?)
+/// The telemetry of what `attach` is asked for.
+pub(super) fn events(args: &Args) -> Events<'_> {
+    Events::new(&args.manner, Head::new(String::new(), kind(args), args.manner.front_end))
+}
+
+fn begin(args: &Args, config: &Config, events: &Events<'_>) -> Result<Done, Box<Stopped>> {
+    attempt(open(args.target.pid)?, args, config, events, cancellation()?)
 }
 
 /// Says that an attempt ended before the engine was asked, wherever that is said.
-pub(super) fn give_up(args: &Args, kind: &'static str, stopped: &Stopped) -> Exit {
-    summary(&stopped.to_string());
-    record(args, &Telemetry::from(stopped));
+pub(super) fn give_up(
+    args: &Args,
+    kind: &'static str,
+    events: &Events<'_>,
+    stopped: &Stopped,
+) -> Exit {
+    summary(&stopped.summary(args.manner.front_end));
+    events.note(Telemetry::from(stopped));
     super::tell_stopped(kind, args.target.format, stopped);
     Exit::Finding
 }
@@ -49,10 +61,11 @@ fn kind(args: &Args) -> &'static str {
 /// An attempt that the engine was asked for.
 pub(super) struct Done {
     pub(super) report: Report,
-    script: Option<PathBuf>,
+    pub(super) script: Option<PathBuf>,
     pub(super) waited: Duration,
     pub(super) main_thread: Option<u64>,
-    pub(super) phases: Vec<softdock::live::Phase>,
+    pub(super) phases: Vec<softdock::phases::Phase>,
+    _copying: Option<Copying>,
 }
 
 pub(super) fn cancellation() -> Result<Cancellation, Box<Stopped>> {
@@ -65,6 +78,7 @@ pub(super) fn attempt(
     mut process: Process,
     args: &Args,
     config: &Config,
+    events: &Events<'_>,
     cancellation: Cancellation,
 ) -> Result<Done, Box<Stopped>> {
     let script = match &args.script {
@@ -76,23 +90,25 @@ pub(super) fn attempt(
     if let Some(script) = script.as_deref().filter(|_| !args.cancel) {
         preflight(&process, script)?;
     }
-    let _turn = take_turn(args, config, &cancellation)?;
+    let turn = take_turn(args, config, &cancellation)?;
     let remembering = open_folder(config);
     let cached = remembering.as_ref().and_then(|folder| recall(folder, &mut process, config));
+    let front_end = args.manner.front_end;
     let conclude = |report: &Report| {
-        summary(&report.summary().to_string());
-        record(args, &Telemetry::from(report));
+        summary(&report.summary().by(front_end.tag()).to_string());
+        events.note(Telemetry::from(report));
     };
     let mut host = LiveHost::new(process, args.timeout, cancellation, conclude);
+    host.reach_by(front_end);
     if config.verbose {
         host.record_phases();
     }
     let bytes = script.as_deref().map(|script| script.as_os_str().as_bytes());
     let report = match bytes {
-        script if args.cancel => softdock_attach::cancel(&mut host, config, script, cached),
+        script if args.cancel => front_end.cancel(&mut host, config, script, cached),
         script => {
             let script = script.unwrap_or_default();
-            softdock_attach::attach(&mut host, config, Request { script, cached })
+            front_end.attach(&mut host, config, Request { script, cached, planned: None })
         }
     };
     // A dry run leaves nothing anywhere.
@@ -104,7 +120,14 @@ pub(super) fn attempt(
     }
     let main_thread = host.main_thread().ok().flatten();
     let (waited, phases) = (host.waited(), host.phases().to_vec());
-    Ok(Done { report, script, waited, main_thread, phases })
+    let _copying = turn.and_then(|turn| copying(turn, host.into_process(), &report));
+    Ok(Done { report, script, waited, main_thread, phases, _copying })
+}
+
+/// Who has seen a script taken gives the turn back after having told of it.
+fn copying(turn: Turn, process: Process, report: &Report) -> Option<Copying> {
+    let thread = report.thread.filter(|_| report.outcome == Outcome::Consumed)?;
+    Some(turn.until_copied(process, u64::try_from(thread.id).ok()?))
 }
 
 /// Where it is kept what is remembered, if it shall be.
@@ -160,21 +183,6 @@ fn summary(line: &str) {
     output::message(&styled(FAINT, line));
 }
 
-/// Appends the event, where events are wanted. An attempt is not worth less because its event is
-/// lost.
-fn record(args: &Args, event: &Telemetry) {
-    let Some(file) = &args.manner.telemetry else { return };
-    let append = || -> std::io::Result<()> {
-        let line = serde_json::to_string(&Line::new("attach-result", event))? + "\n";
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file)?;
-        file.write_all(line.as_bytes())
-    };
-    if let Err(error) = append() {
-        let file = file.display();
-        output::message(&format!("softdock: cannot write telemetry to {file}: {error}"));
-    }
-}
-
 fn tell(args: &Args, config: &Config, done: &Done) {
     let attempt = Attempt::from(&done.report);
     if args.target.format == Format::Json {
@@ -194,7 +202,7 @@ fn tell(args: &Args, config: &Config, done: &Done) {
 /// An attempt with what only a live one has.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Live {
+pub(super) struct Live {
     #[serde(flatten)]
     attempt: Attempt,
     /// What the system's settings have to do with a failure.
@@ -203,7 +211,7 @@ struct Live {
     waited_micros: u64,
 }
 
-fn body(config: &Config, attempt: Attempt, done: &Done, pid: u32) -> Timed<Live> {
+pub(super) fn body(config: &Config, attempt: Attempt, done: &Done, pid: u32) -> Timed<Live> {
     let waited_micros = u64::try_from(done.waited.as_micros()).unwrap_or(u64::MAX);
     let advice = advice(&done.report, pid);
     let body = Live { attempt, advice, main_thread: done.main_thread, waited_micros };
@@ -248,6 +256,6 @@ pub(super) fn planned(report: &Report, who: &str) -> String {
 }
 
 /// The thread that was asked, in words.
-fn who(done: &Done) -> String {
+pub(super) fn who(done: &Done) -> String {
     words::thread(&done.report, done.main_thread)
 }

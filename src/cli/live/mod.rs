@@ -1,8 +1,11 @@
 //! The live commands: opening the process, asking whether it could read the script, and saying why
-//! something came to nothing. What is shown of a success is in `attach`, `debug` and `inspect`.
+//! something came to nothing. What is shown of a success is in `attach`, `cancel`, `session` and
+//! `inspect`.
 
 mod attach;
+mod cancel;
 mod debug;
+mod events;
 mod inspect;
 mod session;
 
@@ -11,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use softdock::live::Phase;
+use softdock::phases::Phase;
 use softdock::report::words::clean;
 use softdock::report::{self, Attempt, Line, Stopped};
 use softdock_attach::{Left, Reason, Report};

@@ -3,8 +3,9 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
 use softdock::report::words;
-use softdock::report::{Line, Session};
+use softdock::report::{Line, Session, Telemetry};
 use softdock::session::{Docked, End, Step, Surroundings, report};
 use softdock_debugpy::Mode;
 
@@ -14,20 +15,32 @@ use super::attach::planned;
 use super::debug::{Live, named};
 use super::{Timed, details, failure, hint, phases, tell_failure};
 
-/// Prints it all.
-pub(super) fn tell(live: &Live<'_>, docked: &Docked) {
+/// A session with what only a live one has.
+#[derive(Serialize)]
+struct Told<'s> {
+    #[serde(flatten)]
+    session: &'s Session,
+    /// Who made the script that starts the debugger: `softdock`, or the file that was named.
+    loader: &'s str,
+}
+
+/// Prints it all, and notes the event; returns what was told.
+pub(super) fn tell(live: &Live<'_>, docked: &Docked) -> Session {
     let folder = named(live.folder());
     let around = Surroundings { folder: &folder, is_elsewhere: live.is_elsewhere() };
     let session = report(docked, live.wanted, &around);
+    live.events.note(Telemetry::of_session(&docked.asked.report, &session));
     if live.args.target.format == Format::Json {
         let phases = live.config.verbose.then(|| phases(&live.phases));
-        output::json(&Line::new("debug", Timed { body: session, phases }));
+        let body = Told { session: &session, loader: live.loader() };
+        output::json(&Line::new("debug", Timed { body, phases }));
     } else {
         if live.config.verbose {
             output::message(&details(&session.attach, &live.phases));
         }
         tell_text(live, docked, &session);
     }
+    session
 }
 
 /// The thread that was asked, in words.
@@ -40,7 +53,7 @@ fn tell_text(live: &Live<'_>, docked: &Docked, session: &Session) {
     match (&docked.end, docked.step) {
         (End::Engine, _) if is_success => output::result(&planned(report, &who(docked))),
         (End::Engine, _) => tell_failure(report, live.args.target.pid),
-        _ if !is_success => output::message(&trouble(live, docked, session)),
+        _ if !is_success => output::message(&trouble(session)),
         (_, Step::Session) => {
             output::result(&success(live, docked, session));
             output::message(&warnings(live, session));
@@ -113,7 +126,7 @@ fn warnings(live: &Live<'_>, session: &Session) -> String {
     text
 }
 
-fn trouble(live: &Live<'_>, docked: &Docked, session: &Session) -> String {
+fn trouble(session: &Session) -> String {
     let reason = session.reason.unwrap_or("unexpected");
     let mut text = failure(session.outcome, session.site, reason);
     if let Some(detail) = &session.detail {
@@ -121,21 +134,9 @@ fn trouble(live: &Live<'_>, docked: &Docked, session: &Session) -> String {
     }
     if let Some(folder) = &session.folder {
         let left = styled(WARN, format!("left in the target: {}", session.left));
-        let _ = write!(text, "\n  {left}; to take it back: {}", cancel(live, docked, session));
+        let cancel = format!("softdock debug --pid {} --cancel", pid(session));
+        let _ = write!(text, "\n  {left}; to take it back: {cancel}");
         let _ = write!(text, "\n  {}", styled(FAINT, format!("its files stay in {folder}")));
     }
     text + &hint(session.hint.as_deref())
-}
-
-/// The command that takes this very request back, and nobody else's.
-fn cancel(live: &Live<'_>, docked: &Docked, session: &Session) -> String {
-    let report = &docked.asked.report;
-    let thread = report.thread.map_or(0, |thread| thread.id);
-    let interpreter = report.interpreter.map_or(0, |interpreter| interpreter.id);
-    let script = named(&live.folder().join(docked.step.script()));
-    let mut command = format!("softdock attach --pid {} --thread {thread}", pid(session));
-    if interpreter != 0 {
-        let _ = write!(command, " --interpreter {interpreter}");
-    }
-    command + " --cancel " + &script
 }

@@ -4,7 +4,9 @@
 //! two bytecode instructions, and a thread that is inside a call does not come to the next.
 
 use core::fmt;
+
 use std::ffi::OsStr;
+use std::time::Duration;
 
 use nix::fcntl::readlinkat;
 use nix::libc;
@@ -110,6 +112,15 @@ pub(super) fn activity(handle: &Handle, tid: u32) -> Result<Activity, ErrorKind>
         call,
         place: place.and_then(|text| parse_place(&text)),
     })
+}
+
+/// The time that a thread has had on a processor, by our number of it. Counted when the scheduler
+/// looks at it, in a busy loop every 4 ms, and not by the moment.
+pub(super) fn time_on_processor(handle: &Handle, tid: u32) -> Result<Duration, ErrorKind> {
+    let text = handle.text(&format!("task/{tid}/schedstat"))?;
+    let text = core::str::from_utf8(&text).ok();
+    let nanos = text.and_then(|text| text.split_ascii_whitespace().next()?.parse().ok());
+    nanos.map(Duration::from_nanos).ok_or(ErrorKind::Unsupported)
 }
 
 fn known(number: i64) -> Option<&'static (i64, &'static str, Waits)> {

@@ -39,6 +39,7 @@ mod symbols;
 mod threads;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use softdock_process::{
     Address, Candidate, ErrorKind, Identity, MemoryError, MemoryRange, Modules, ProcessMemory,
@@ -57,7 +58,7 @@ pub use freeze_error::FreezeError;
 pub use namespace::ScriptView;
 pub use open_error::OpenError;
 pub use random::random_bits;
-pub use staging::{Answer, StageError, Staging};
+pub use staging::{Answer, StageError, Staging, is_staging};
 
 /// A live process. Opening it stops nothing and changes nothing in it.
 ///
@@ -136,6 +137,15 @@ impl Process {
         staging::stage(&self.handle)
     }
 
+    /// Opens the folder that an earlier request has left at this path of *its* root, with files of
+    /// these names in it, to take it away.
+    ///
+    /// # Errors
+    /// When there is no such folder, or none that we have made.
+    pub fn staged(&self, path: &Path, files: &[&str]) -> Result<Staging, ErrorKind> {
+        staging::staged(&self.handle, path, files)
+    }
+
     /// Whether its network is ours, so that an address means the same for both; `None` where the
     /// system does not say.
     #[must_use]
@@ -150,6 +160,16 @@ impl Process {
     pub fn activity(&mut self, native: u64) -> Result<Activity, ErrorKind> {
         let tid = self.threads.ours(&self.handle, native)?.ok_or(ErrorKind::Gone)?;
         activity::activity(&self.handle, tid)
+    }
+
+    /// The time that a thread, as the target numbers it, has had on a processor. Counted when the
+    /// scheduler looks at the thread, in a busy loop every few milliseconds.
+    ///
+    /// # Errors
+    /// When there is no such thread any more, or the system does not count.
+    pub fn time_on_processor(&mut self, native: u64) -> Result<Duration, ErrorKind> {
+        let tid = self.threads.ours(&self.handle, native)?.ok_or(ErrorKind::Gone)?;
+        activity::time_on_processor(&self.handle, tid)
     }
 
     /// Stops all of its threads, until what is returned is dropped.

@@ -114,11 +114,8 @@ pub struct Staging {
 
 /// Makes the folder.
 pub(super) fn stage(handle: &Handle) -> Result<Staging, StageError> {
-    let status = handle.text("status").map_err(StageError::Target)?;
-    let who = Credentials::parse(&status).ok_or(StageError::Target(ErrorKind::Gone))?;
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let root = openat(handle.dir(), "root", flags, Mode::empty());
-    let root = root.map_err(|errno| StageError::Target(kind_of(errno)))?;
+    let who = credentials(handle).map_err(StageError::Target)?;
+    let root = open_root(handle).map_err(StageError::Target)?;
     let name = fresh_name().map_err(StageError::Write)?;
     let mut last = StageError::Target(ErrorKind::Gone);
     for parent in PARENTS {
@@ -130,8 +127,62 @@ pub(super) fn stage(handle: &Handle) -> Result<Staging, StageError> {
     Err(last)
 }
 
+fn credentials(handle: &Handle) -> Result<Credentials, ErrorKind> {
+    Credentials::parse(&handle.text("status")?).ok_or(ErrorKind::Gone)
+}
+
+fn open_root(handle: &Handle) -> Result<OwnedFd, ErrorKind> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    openat(handle.dir(), "root", flags, Mode::empty()).map_err(kind_of)
+}
+
+const NAME_PREFIX: &str = "softdock-";
+
 fn fresh_name() -> Result<String, ErrorKind> {
-    Ok(format!("softdock-{:016x}", random_bits()? >> 64))
+    Ok(format!("{NAME_PREFIX}{:016x}", random_bits()? >> 64))
+}
+
+/// Whether folders of ours are made at such a path of a target: the place and the name.
+#[must_use]
+pub fn is_staging(path: &Path) -> bool {
+    place(path).is_some()
+}
+
+/// The parent, as it is opened, and the name in it.
+fn place(path: &Path) -> Option<(&'static str, &str)> {
+    let name = path.file_name()?.to_str()?;
+    let digits = name.strip_prefix(NAME_PREFIX)?;
+    let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let is_ours = digits.len() == 16 && digits.bytes().all(is_digit);
+    let is_there = |parent: &&str| path.parent() == Some(&Path::new("/").join(parent));
+    PARENTS.into_iter().find(is_there).filter(|_| is_ours).map(|parent| (parent, name))
+}
+
+/// Opens the folder that an earlier request has left at this path, with these files.
+///
+/// The path may come from a target, which could name anything: it is a folder only where ours are,
+/// with a name like ours, that nobody but us can have made.
+pub(super) fn staged(handle: &Handle, path: &Path, files: &[&str]) -> Result<Staging, ErrorKind> {
+    let (parent, name) = place(path).ok_or(ErrorKind::Denied)?;
+    let parent = open_parent(&open_root(handle)?, parent)?;
+    let folder = openat(&parent, name, FOLDER, Mode::empty()).map_err(kind_of)?;
+    if fstat(&folder).map_err(kind_of)?.st_uid != geteuid().as_raw() {
+        return Err(ErrorKind::Denied);
+    }
+    Ok(Staging {
+        answers: openat(&folder, ANSWERS, FOLDER, Mode::empty()).map_err(kind_of)?,
+        uid: credentials(handle)?.uid,
+        parent,
+        name: name.to_owned(),
+        folder,
+        path: path.to_path_buf(),
+        files: files.iter().flat_map(|file| [unfinished(file), (*file).to_owned()]).collect(),
+    })
+}
+
+/// What a file is called while it is being written.
+fn unfinished(name: &str) -> String {
+    format!("{name}.new")
 }
 
 fn stage_below(
@@ -225,7 +276,7 @@ impl Staging {
     /// # Errors
     /// When the system does not write it.
     pub fn put(&mut self, name: &str, content: &[u8]) -> Result<PathBuf, StageError> {
-        let unfinished = format!("{name}.new");
+        let unfinished = unfinished(name);
         self.files.extend([unfinished.clone(), name.to_owned()]);
         write_whole(&self.folder, &unfinished, content)
             .and_then(|()| {
@@ -262,9 +313,10 @@ impl Staging {
     }
 
     /// Takes all of it away again: what was put there, and what the target left of these names.
+    /// Returns whether the folder is gone.
     ///
     /// A name that is in nobody's list keeps its folder there, which harms nobody.
-    pub fn remove(&mut self, answers: &[&str]) {
+    pub fn remove(&mut self, answers: &[&str]) -> bool {
         for name in answers {
             let _ = unlinkat(&self.answers, *name, UnlinkatFlags::NoRemoveDir);
         }
@@ -272,11 +324,12 @@ impl Staging {
             let _ = unlinkat(&self.folder, name.as_str(), UnlinkatFlags::NoRemoveDir);
         }
         let _ = unlinkat(&self.folder, ANSWERS, UnlinkatFlags::RemoveDir);
-        let _ = unlinkat(&self.parent, self.name.as_str(), UnlinkatFlags::RemoveDir);
+        unlinkat(&self.parent, self.name.as_str(), UnlinkatFlags::RemoveDir).is_ok()
     }
 }
 
-/// Writes a new file that everybody can read.
+/// Writes a new file that everybody can read. Who reads it runs on this very machine, so that no
+/// disk is waited for.
 fn write_whole(folder: &OwnedFd, name: &str, content: &[u8]) -> Result<(), ErrorKind> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
     let mode = Mode::from_bits_truncate(0o644);
@@ -284,8 +337,7 @@ fn write_whole(folder: &OwnedFd, name: &str, content: &[u8]) -> Result<(), Error
     // The mode above is cut by our umask.
     fchmod(opened.as_fd(), mode).map_err(kind_of)?;
     let mut file = File::from(opened);
-    let written = file.write_all(content).and_then(|()| file.sync_all());
-    written.map_err(|error| super::handle::kind_of_io(&error))
+    file.write_all(content).map_err(|error| super::handle::kind_of_io(&error))
 }
 
 fn is_small_file(stat: &FileStat) -> bool {
@@ -314,8 +366,48 @@ mod tests {
         assert_eq!(modes, [0o755, 0o700, 0o644]);
         let (path, answers) = (staging.path().to_path_buf(), staging.answers());
         std::fs::write(answers.join("record"), "x").unwrap();
-        staging.remove(&["record"]);
+        assert!(staging.remove(&["record"]));
         assert!(!path.exists(), "nothing stays");
+    }
+
+    /// As one that was killed has left it, half a file included.
+    #[test]
+    fn a_folder_that_was_left_is_found_again() {
+        let handle = Handle::open(std::process::id()).unwrap();
+        let mut left = stage(&handle).unwrap();
+        left.put("a.py", b"text").unwrap();
+        let path = left.path().to_path_buf();
+        std::fs::write(path.join("b.py.new"), "half a").unwrap();
+        drop(left);
+        let again = || staged(&handle, &path, &["a.py", "b.py"]).unwrap();
+        std::fs::write(path.join("c.py"), "of somebody else").unwrap();
+        assert!(!again().remove(&[]));
+        assert!(path.join("c.py").exists());
+        std::fs::remove_file(path.join("c.py")).unwrap();
+        std::fs::create_dir(path.join(ANSWERS)).unwrap();
+        assert!(again().remove(&[]));
+        assert!(!path.exists());
+    }
+
+    /// The path is the target's word for it.
+    #[test]
+    fn a_folder_that_is_not_ours_is_not_taken_for_one() {
+        let handle = Handle::open(std::process::id()).unwrap();
+        let mut left = stage(&handle).unwrap();
+        let (path, name) = (left.path().to_path_buf(), left.name.clone());
+        let folder = std::env::temp_dir().join(format!("softdock-other-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        symlink(&path, folder.join(&name)).unwrap();
+        let refused = |path: &Path| staged(&handle, path, &[]).unwrap_err();
+        assert_eq!(refused(&folder), ErrorKind::Denied, "a name of another form");
+        assert_eq!(refused(&folder.join(&name)), ErrorKind::Denied, "another place");
+        assert_eq!(refused(&path.join("..").join(&name)), ErrorKind::Denied, "a way round");
+        let link = path.with_file_name("softdock-0123456789abcdef");
+        symlink(&path, &link).unwrap();
+        assert!(staged(&handle, &link, &[]).is_err(), "a link");
+        std::fs::remove_file(&link).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(left.remove(&[]));
     }
 
     /// Half a file is never seen by its name.
@@ -328,7 +420,7 @@ mod tests {
         assert!(!staging.path().join("b.py").exists());
         staging.put("a.py", b"three").unwrap();
         assert_eq!(std::fs::read(staging.path().join("a.py")).unwrap(), b"three");
-        staging.remove(&[]);
+        assert!(staging.remove(&[]));
     }
 
     #[test]
@@ -348,7 +440,7 @@ mod tests {
         std::fs::create_dir(&file).unwrap();
         assert_eq!(staging.answer("record"), Ok(Answer::Kind), "a folder");
         std::fs::remove_dir(&file).unwrap();
-        staging.remove(&[]);
+        assert!(staging.remove(&[]));
     }
 
     #[test]
@@ -358,7 +450,7 @@ mod tests {
         let uid = staging.uid;
         staging.uid = uid + 1;
         assert_eq!(staging.answer("record"), Ok(Answer::Owner { uid }));
-        staging.remove(&["record"]);
+        assert!(staging.remove(&["record"]));
     }
 
     #[test]
