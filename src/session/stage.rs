@@ -107,8 +107,12 @@ impl<'s> Stage<'s> {
     /// Builds the process of a scenario.
     ///
     /// # Errors
-    /// When no such process can exist.
+    /// When no such process can exist, or a record of another format has ours.
     pub fn new(scenario: &'s Session) -> Result<Stage<'s>, Unbuildable> {
+        if scenario.target.iter().any(|(_, act)| matches!(act, Act::OtherFormat(1, _))) {
+            let message = "the format 1 is ours, expected another: OtherFormat(2, …)";
+            return Err(Unbuildable::new("OtherFormat", message));
+        }
         let process = Process::new(&scenario.process.spec());
         let mut process = process.map_err(|error| Unbuildable::new("process", error))?;
         process.checkpoint();
