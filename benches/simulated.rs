@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use softdock::corpus;
 use softdock::run::Stage;
 use softdock::scenario::{Attach, Scenario};
+use softdock::session::story::Story;
 use softdock::stepping::play::play;
 use softdock::trace::Trace;
 
@@ -59,6 +60,10 @@ fn all_scenarios() {
                 Scenario::Stepping(stepping) => {
                     let (_, plan) = entry.plan().expect("a program that assembles");
                     black_box(play(stepping, &plan, false));
+                }
+                Scenario::Session(_) => {
+                    let mut stage = entry.session().expect("a process that can be built");
+                    black_box(stage.play(Story::default()));
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! `cargo test --test scenarios attach/` runs those of one folder; `INSTA_UPDATE=always` accepts
 //! what came out.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::fs;
@@ -14,14 +15,16 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use softdock::corpus::{self, Entry};
 use softdock::run::Run;
 use softdock::scenario::Scenario;
+use softdock::session::stage::as_shipped;
+use softdock::session::story::Story;
+use softdock::session::{self, REASONS};
 use softdock::stepping::explore::explore;
 use softdock::stepping::play::play;
 use softdock::trace::Trace;
 use softdock_attach::{ParseMode, Reason, Report, Site, Stage, StageResult};
 
-/// Reasons that no scenario can lead to: a person who cancels is no actor of the grammar, and the
-/// last one is a bug.
-const OUT_OF_REACH: [Reason; 2] = [Reason::Cancelled, Reason::Unexpected];
+/// The reason that no scenario can lead to: it is a bug.
+const OUT_OF_REACH: [Reason; 1] = [Reason::Unexpected];
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -51,8 +54,10 @@ fn trial((path, name): (PathBuf, String)) -> Trial {
 /// as last time.
 fn judge(path: &Path, name: &str) -> Result<(), Failed> {
     let entry = corpus::load(path, name)?;
-    if entry.scenario.attach().is_none() {
-        return judge_steps(&entry);
+    match &entry.scenario {
+        Scenario::Attach(_) => {}
+        Scenario::Stepping(_) => return judge_steps(&entry),
+        Scenario::Session(_) => return judge_session(&entry),
     }
     let mut stage = entry.stage()?;
     let run = stage.run(Trace::on());
@@ -98,6 +103,36 @@ fn judge_steps(entry: &Entry) -> Result<(), Failed> {
     Ok(())
 }
 
+/// A request for a debugger: the same twice, nothing unexpected, and no promise broken in the first
+/// so many of its ways. All of them are gone through by `softdock explore`, in CI.
+fn judge_session(entry: &Entry) -> Result<(), Failed> {
+    let mut stage = entry.session()?;
+    let run = stage.play(Story::on());
+    if stage.play(Story::on()) != run || entry.session()?.play(Story::on()) != run {
+        return Err("the second run differs".into());
+    }
+    let quiet = stage.play(Story::default());
+    if (&quiet.last, quiet.questions) != (&run.last, run.questions) {
+        return Err("telling makes a difference".into());
+    }
+    if !run.is_clean() {
+        let wrongs: Vec<String> = run.wrongs().collect();
+        return Err(format!("{}  WRONG: {}", run.story(), wrongs.join("\n  WRONG: ")).into());
+    }
+    let left = Cell::new(SESSIONS_MAX);
+    let goes_on = || left.replace(left.get().saturating_sub(1)) > 0;
+    let (explored, found) =
+        session::explore::explore(&entry.name, &mut stage, &as_shipped, &goes_on);
+    if !explored.agrees() || explored.ways.broken > 0 {
+        return Err(format!("{explored}{found:?}").into());
+    }
+    snapshot(entry, &format!("{}\n{}", run.last, run.story()));
+    Ok(())
+}
+
+/// So many ways of a session take a second.
+const SESSIONS_MAX: u32 = 2_000;
+
 fn complaint(run: &Run) -> String {
     let mut text = format!("{}{}\n", run.trace, run.report.summary());
     let violations = run.violations.iter().map(ToString::to_string);
@@ -105,13 +140,6 @@ fn complaint(run: &Run) -> String {
         let _ = writeln!(text, "  WRONG: {wrong}");
     }
     text
-}
-
-fn about(entry: &Entry) -> &str {
-    match &entry.scenario {
-        Scenario::Attach(attach) => &attach.about,
-        Scenario::Stepping(stepping) => &stepping.about,
-    }
 }
 
 fn compare_with_snapshot(entry: &Entry, run: &Run) {
@@ -123,7 +151,7 @@ fn snapshot(entry: &Entry, text: &str) {
     settings.set_snapshot_path("../snapshots/scenarios");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    settings.set_description(about(entry));
+    settings.set_description(entry.scenario.about());
     settings.set_input_file(&entry.path);
     settings.bind(|| insta::assert_snapshot!(snapshot_name(&entry.name), text));
 }
@@ -217,7 +245,7 @@ fn every_file_has_an_about() -> Result<(), Failed> {
     let mut told = BTreeSet::new();
     let mut offenders = Vec::new();
     for entry in entries()? {
-        let about = about(&entry).to_owned();
+        let about = entry.scenario.about().to_owned();
         if about.len() < 20 || about.ends_with('.') || !told.insert(about) {
             offenders.push(entry.name);
         }
@@ -243,11 +271,14 @@ fn every_site_is_reached() -> Result<(), Failed> {
 fn every_reason_is_reached() -> Result<(), Failed> {
     let mut reached = BTreeSet::new();
     for entry in entries()? {
+        if let Ok(mut stage) = entry.session() {
+            reached.extend(stage.play(Story::default()).last.reason);
+        }
         let Ok(run) = entry.run(Trace::off()) else { continue };
         reached.extend(run.report.reason.map(Reason::name));
     }
     let missed = Reason::PLAIN.into_iter().filter(|reason| !OUT_OF_REACH.contains(reason));
-    let missed = missed.map(Reason::name).filter(|name| !reached.contains(name));
+    let missed = missed.map(Reason::name).chain(REASONS).filter(|name| !reached.contains(name));
     let missed: Vec<String> = missed.map(Into::into).collect();
     none_of("no scenario ends for these reasons", &missed)
 }
@@ -255,7 +286,7 @@ fn every_reason_is_reached() -> Result<(), Failed> {
 /// A field bug fits in twenty lines; with a program in forty.
 fn files_are_short() -> Result<(), Failed> {
     let long = |entry: &Entry| {
-        let most = if entry.scenario.attach().is_some() { 20 } else { 40 };
+        let most = if entry.scenario.stepping().is_some() { 40 } else { 20 };
         fs::read_to_string(&entry.path).is_ok_and(|text| text.lines().count() > most)
     };
     let offenders = entries()?.into_iter().filter(long).map(|entry| entry.name);
@@ -293,7 +324,7 @@ fn no_orphan_snapshots() -> Result<(), Failed> {
 fn readme_names_every_field() -> Result<(), Failed> {
     let readme = fs::read_to_string(root().join("scenarios/README.md"))?;
     let mut missing = Vec::new();
-    for file in ["fault", "mod", "place", "process", "stepping"] {
+    for file in ["fault", "mod", "place", "process", "session", "stepping"] {
         let source = fs::read_to_string(root().join(format!("src/scenario/{file}.rs")))?;
         let words = grammar(&source);
         if words.is_empty() {

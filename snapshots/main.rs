@@ -6,4 +6,5 @@ mod damage;
 mod layers;
 mod opcodes;
 mod roundtrips;
+mod sessions;
 mod tidy;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use softdock::choice::Schedule;
 use softdock::codec::{Coded, decode, encode};
-use softdock::scenario::{Fault, Scenario};
+use softdock::scenario::{Fault, Scenario, Session};
 use softdock::{corpus, scenario};
 
 fn config() -> ProptestConfig {
@@ -44,6 +44,18 @@ proptest! {
     }
 
     #[test]
+    fn any_session_reads_back_as_it_was_written(bytes in bytes()) {
+        let session = Session::take(&mut &bytes[..]);
+        let mut coded = Vec::new();
+        session.put(&mut coded);
+        prop_assert_eq!(&Session::take(&mut &coded[..]), &session);
+        let scenario = Scenario::Session(Box::new(session));
+        let text = scenario::write(&scenario);
+        let read = scenario::parse(Path::new("x.ron"), &text);
+        prop_assert_eq!(read.as_ref(), Ok(&scenario), "{}", text);
+    }
+
+    #[test]
     fn any_schedule_reads_back_as_it_was_written(bytes in bytes(), name in "[!-~é]([ -~]*[!-~])?") {
         let schedule = Schedule { scenario: name, faults: Vec::<Fault>::take(&mut &bytes[..]) };
         let text = schedule.to_string();
@@ -59,6 +71,11 @@ fn every_committed_scenario_is_a_seed() {
     assert!(files.len() > 300);
     for (path, name) in files {
         let (scenario, _) = scenario::read(&path).expect("a scenario that reads");
+        if let Some(session) = scenario.session() {
+            let mut seed = Vec::new();
+            session.put(&mut seed);
+            assert_eq!(&Session::take(&mut &seed[..]), session, "{name}");
+        }
         let Some(scenario) = scenario.into_attach() else { continue };
         let seed = encode(&scenario);
         assert_eq!(decode(&seed), scenario, "{name}");

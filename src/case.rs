@@ -9,10 +9,18 @@ use std::rc::Rc;
 use crate::choice::{Schedule, ScheduleError};
 use crate::corpus;
 use crate::run::{Stage, Unbuildable};
-use crate::scenario::{self, Mistake, Scenario, Stepping};
+use crate::scenario::{self, Mistake, Scenario, Session, Stepping};
+use crate::session;
 use crate::stepping::plan::Plan;
 
-pub(crate) const ABOUT_STEPPING: &str = "it is about stepping, expected an attempt to attach";
+/// What is wrong with a scenario that is no attempt to attach, where one is needed.
+pub(crate) const fn not_an_attempt(scenario: &Scenario) -> &'static str {
+    match scenario {
+        Scenario::Attach(_) => "",
+        Scenario::Stepping(_) => "it is about stepping, expected an attempt to attach",
+        Scenario::Session(_) => "it is about a session, expected an attempt to attach",
+    }
+}
 
 /// A run to be looked at.
 #[derive(Clone, Debug)]
@@ -54,7 +62,7 @@ impl Case {
         let (mut scenario, text) = scenario::read(&file)?;
         match &mut scenario {
             Scenario::Attach(attach) => attach.faults.extend(schedule.faults),
-            Scenario::Stepping(_) => return Err(Mistake::whole(&file, ABOUT_STEPPING)),
+            other => return Err(Mistake::whole(&file, not_an_attempt(other))),
         }
         Ok(Case { path: path.into(), name: schedule.scenario, scenario, text })
     }
@@ -62,13 +70,22 @@ impl Case {
     /// Builds the process of an attempt to attach.
     ///
     /// # Errors
-    /// When it cannot exist, or the case is about stepping.
+    /// When it cannot exist, or the case is about something else.
     pub fn stage(&self) -> Result<Stage<'_>, Mistake> {
         let attach = self.scenario.attach();
-        let attach = attach.ok_or_else(|| Mistake::whole(&self.path, ABOUT_STEPPING))?;
+        let attach =
+            attach.ok_or_else(|| Mistake::whole(&self.path, not_an_attempt(&self.scenario)))?;
         Stage::new(attach).map_err(|Unbuildable { token, message }| {
             Mistake::near(&self.path, &self.text, token, message)
         })
+    }
+
+    /// The process and the times of a scenario about a session.
+    ///
+    /// # Errors
+    /// When it cannot exist.
+    pub fn session<'c>(&self, session: &'c Session) -> Result<session::stage::Stage<'c>, Mistake> {
+        corpus::session(&self.path, &self.text, session)
     }
 
     /// The plan of a scenario about stepping.

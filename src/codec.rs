@@ -4,7 +4,8 @@
 //! Any string of bytes decodes; what is missing is 0, and 0 is always the default. An enum is the
 //! ordinal of its variant, modulo how many there are; a name is its place in the list of all; a
 //! number is 7 bits a byte, the lowest first. The first byte of a scenario is the format: this one
-//! knows only itself, and takes any other for itself.
+//! knows only itself, and takes any other for itself. An attempt to attach is coded as a whole, by
+//! [`encode`]; a session by its own [`Coded`].
 //!
 //! ```
 //! use softdock::codec::{decode, encode};
@@ -25,6 +26,9 @@ use crate::scenario::names::{
 use crate::scenario::place::{Damage, InterpreterField, Place, ThreadField};
 use crate::scenario::process::{
     Access, Change, Content, Host, Image, Other, Phase, Placement, Process, SubInterpreter, Thread,
+};
+use crate::scenario::session::{
+    Act, EndpointText, Expect as Came, OutcomeWord, ReasonWord, Session, SiteWord, Told, Turn,
 };
 use crate::scenario::{self, Attach, Cache, DEFAULT_SCRIPT, Expect, Settings};
 
@@ -244,6 +248,9 @@ names! {
     BuildName of BuildName::ALL;
     ReasonName of ReasonName::all();
     WordName of WordName::all();
+    OutcomeWord of OutcomeWord::all();
+    SiteWord of SiteWord::all();
+    ReasonWord of ReasonWord::all();
 }
 
 /// Structs, field by field.
@@ -325,6 +332,18 @@ impl Coded for Attach {
     }
 }
 
+/// As text, and no bytes are the port that debugpy's own examples have.
+impl Coded for EndpointText {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.to_string().put(out);
+    }
+
+    fn take(from: &mut &[u8]) -> EndpointText {
+        let told = String::take(from).parse();
+        EndpointText(told.unwrap_or_else(|_| "127.0.0.1:5678".parse().expect("an address")))
+    }
+}
+
 /// Accesses are counted from 1.
 impl Coded for At {
     fn put(&self, out: &mut Vec<u8>) {
@@ -379,9 +398,24 @@ fields! {
     Thread { native, events, pending, path, status }
     SubInterpreter { threads, executing }
     Fault { at, sticky, kind }
+    Session {
+        target, ends, cancel, order, connect, timeout, client, stop, dry_run, process, faults,
+        expect, source, about,
+    }
+    Came {
+        outcome, site, reason, code, endpoint, reused, waited_micros, left, files_stay,
+    }
 }
 
 variants! {
+    Act {
+        Takes, Tells(told), Tears(cut, told), Stops, OtherSession(told), OtherFormat(format, told),
+        OtherOwner(uid), NoFile,
+    }
+    Told {
+        Started, Listening(at), Reused(at), Connected(at), Attached(at), Error(kind, message),
+    }
+    Turn { Acts, Begins(cut), Ends, GivesUp, Sleeps }
     scenario::Thread { Main, Any, Native(id) }
     Change { Set(word, value), Insert(at, words), Order(words), Capacity(bytes) }
     Placement { Usual, Pie }

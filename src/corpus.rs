@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use softdock_attach::Outcome;
 
-use crate::case::ABOUT_STEPPING;
+use crate::case::not_an_attempt;
 use crate::run::{Run, Stage, Unbuildable};
-use crate::scenario::{self, Attach, Mistake, Scenario, Stepping};
+use crate::scenario::{self, Attach, Mistake, Scenario, Session, Stepping};
+use crate::session;
 use crate::stepping::plan::{Plan, Unplannable};
 use crate::trace::Trace;
 
@@ -89,13 +90,24 @@ pub(crate) fn plan(path: &Path, text: &str, stepping: &Stepping) -> Result<Rc<Pl
     Ok(Rc::new(plan))
 }
 
+/// The stage of a scenario about a session, or where in its file it cannot be played.
+pub(crate) fn session<'s>(
+    path: &Path,
+    text: &str,
+    scenario: &'s Session,
+) -> Result<session::stage::Stage<'s>, Mistake> {
+    session::stage::Stage::new(scenario)
+        .map_err(|Unbuildable { token, message }| Mistake::near(path, text, token, message))
+}
+
 impl Entry {
     /// The attempt to attach that it is about.
     ///
     /// # Errors
     /// When it is about something else.
     pub fn attach(&self) -> Result<&Attach, Mistake> {
-        self.scenario.attach().ok_or_else(|| Mistake::whole(&self.path, ABOUT_STEPPING))
+        let attach = self.scenario.attach();
+        attach.ok_or_else(|| Mistake::whole(&self.path, not_an_attempt(&self.scenario)))
     }
 
     /// The plan of a scenario about stepping.
@@ -107,6 +119,17 @@ impl Entry {
             return Err(Mistake::whole(&self.path, "it is not about stepping"));
         };
         Ok((stepping, plan(&self.path, &self.text, stepping)?))
+    }
+
+    /// The process and the times of a scenario about a session.
+    ///
+    /// # Errors
+    /// When it is about something else, or cannot exist, with the place in the file.
+    pub fn session(&self) -> Result<session::stage::Stage<'_>, Mistake> {
+        let Scenario::Session(scenario) = &self.scenario else {
+            return Err(Mistake::whole(&self.path, "it is not about a session"));
+        };
+        session(&self.path, &self.text, scenario)
     }
 
     /// Builds the scenario's process.

@@ -1,5 +1,6 @@
-//! `softdock explore`: every interleaving of a scenario's moves with the accesses of the engine, or
-//! of its threads with each other where it is about stepping, and the certificate.
+//! `softdock explore`: every interleaving of a scenario's moves with the accesses of the engine, of
+//! its threads with each other where it is about stepping, or of target and user with the looks of
+//! the command where it is about a session; and the certificate.
 
 use std::path::PathBuf;
 
@@ -11,8 +12,10 @@ use softdock::finding::Finding;
 use softdock::frontend::FrontEnd;
 use softdock::report::Line;
 use softdock::scenario::{self, Mistake, Scenario};
-use softdock::stepping;
+use softdock::session::explore::Found;
+use softdock::session::stage::as_shipped;
 use softdock::sweep::Tally;
+use softdock::{session, stepping};
 
 use super::progress::Progress;
 use super::{Exit, Format, output, usage};
@@ -28,15 +31,18 @@ use super::{Exit, Format, output, usage};
 /// Where a scenario is about stepping, its threads run in every possible order, and the debugger
 /// does everything that it can choose to. With --faults 1 one of its writes to the bytecode goes
 /// wrong.
+///
+/// Where it is about a session, what the target does, its end, the user giving up and a sleep of
+/// the machine come between all looks of the command, and a record is torn after every byte.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  softdock explore                                    scenarios/race and scenarios/stepping
+  softdock explore                                    all in race, stepping and session
   softdock explore scenarios/race/thread-exits.ron    one scenario, its whole certificate
   softdock explore --faults 1                         and all of that with every single fault")]
 pub(crate) struct Args {
     /// Scenario files, or folders of them; attempts to attach without `moves` are left out.
-    #[arg(default_values = ["scenarios/race", "scenarios/stepping"])]
+    #[arg(default_values = ["scenarios/race", "scenarios/session", "scenarios/stepping"])]
     paths: Vec<PathBuf>,
 
     /// At most so many honest and silent faults in a run besides.
@@ -67,7 +73,7 @@ pub(crate) fn explore(args: &Args) -> Exit {
     let entries = match read(&args.paths) {
         Ok(entries) if !entries.is_empty() => entries,
         Ok(_) => {
-            return usage("softdock: no scenario with `moves`, or about stepping, below these");
+            return usage("softdock: no scenario with `moves`, or about stepping or a session");
         }
         Err(mistake) => return usage(&mistake.to_string()),
     };
@@ -76,6 +82,7 @@ pub(crate) fn explore(args: &Args) -> Exit {
         Err(error) => return usage(&format!("softdock: signals cannot be listened to: {error}")),
     };
     let (mut explorations, mut steppings) = (Vec::new(), Vec::new());
+    let mut sessions = Vec::new();
     for entry in &entries {
         let explored = match &entry.scenario {
             Scenario::Attach(_) => {
@@ -83,6 +90,9 @@ pub(crate) fn explore(args: &Args) -> Exit {
             }
             Scenario::Stepping(_) => {
                 explore_steps(entry, args, &progress).map(|one| steppings.push(one))
+            }
+            Scenario::Session(_) => {
+                explore_session(entry, args, &progress).map(|one| sessions.push(one))
             }
         };
         if let Err(mistake) = explored {
@@ -95,7 +105,8 @@ pub(crate) fn explore(args: &Args) -> Exit {
     progress.finish();
     let attaches = (!explorations.is_empty()).then(|| conclude(&explorations, args));
     let steps = (!steppings.is_empty()).then(|| conclude_steps(&steppings, args));
-    let clean = [attaches, steps].into_iter().flatten().all(|exit| exit == Exit::AsAsked);
+    let docks = (!sessions.is_empty()).then(|| conclude_sessions(&sessions, args));
+    let clean = [attaches, steps, docks].into_iter().flatten().all(|exit| exit == Exit::AsAsked);
     if clean { Exit::AsAsked } else { Exit::Finding }
 }
 
@@ -166,15 +177,80 @@ fn explore_steps(
     if let Some(found) = found {
         let shortest = found.scenario(scenario, &plan);
         let broken: Vec<String> = found.broken.iter().map(ToString::to_string).collect();
-        let shortest = Scenario::Stepping(Box::new(shortest));
-        let text = scenario::write_wrong(&shortest, &broken.join("; "), &entry.name);
-        let folder = args.out.join("findings");
-        let path = folder.join(format!("{}.ron", entry.name.replace('/', "-")));
-        let saved = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, text));
-        saved.map_err(|error| Mistake::whole(&path, error))?;
-        output::message(&format!("softdock: {}; see {}", broken.join("; "), path.display()));
+        save(entry, args, &Scenario::Stepping(Box::new(shortest)), &broken.join("; "))?;
     }
     Ok(exploration)
+}
+
+/// Saves the scenario of a finding.
+fn save(entry: &Entry, args: &Args, found: &Scenario, broken: &str) -> Result<(), Mistake> {
+    let text = scenario::write_wrong(found, broken, &entry.name);
+    let folder = args.out.join("findings");
+    let path = folder.join(format!("{}.ron", entry.name.replace('/', "-")));
+    let saved = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, text));
+    saved.map_err(|error| Mistake::whole(&path, error))?;
+    output::message(&format!("softdock: {broken}; see {}", path.display()));
+    Ok(())
+}
+
+/// Every way in which a session can go. What is found is a scenario itself, as with steps.
+fn explore_session(
+    entry: &Entry,
+    args: &Args,
+    progress: &Progress,
+) -> Result<session::explore::Exploration, Mistake> {
+    let mut stage = entry.session()?;
+    let goes_on = || progress.goes_on();
+    let (exploration, found) =
+        session::explore::explore(&entry.name, &mut stage, &as_shipped, &goes_on);
+    progress.did(exploration.runs);
+    if let Some(Found { scenario, broken }) = found {
+        let broken: Vec<String> = broken.iter().map(ToString::to_string).collect();
+        save(entry, args, &Scenario::Session(Box::new(scenario)), &broken.join("; "))?;
+    }
+    Ok(exploration)
+}
+
+fn conclude_sessions(sessions: &[session::explore::Exploration], args: &Args) -> Exit {
+    let (mut ways, mut runs, mut findings, mut bad) = (0, 0, 0, 0);
+    for exploration in sessions {
+        let clean = exploration.is_clean();
+        bad += usize::from(!clean);
+        ways += exploration.ways.all;
+        runs += exploration.runs;
+        findings += exploration.ways.broken;
+        match args.format {
+            Format::Json => output::json(&Line::new(
+                "explore-session",
+                ToldSession { clean, certificate: exploration },
+            )),
+            Format::Text if sessions.len() == 1 => output::result(&exploration.to_string()),
+            Format::Text => {
+                let tally = Tally { findings: exploration.ways.broken, ..Tally::default() };
+                let (name, complete) = (&exploration.scenario, exploration.complete);
+                let line = output::tallied(name, exploration.ways.all, &tally, complete);
+                let otherwise = if exploration.agrees() { "" } else { ", COUNTED OTHERWISE" };
+                output::result(&format!("{line}{otherwise}"));
+            }
+        }
+    }
+    let scenarios = sessions.len();
+    let text = format!(
+        "{scenarios} scenarios about sessions: {ways} interleavings by {runs} runs; {findings} \
+         findings"
+    );
+    match args.format {
+        Format::Text => output::result(&text),
+        Format::Json => output::message(&text),
+    }
+    if bad > 0 { Exit::Finding } else { Exit::AsAsked }
+}
+
+/// The body of a line of JSON.
+#[derive(Serialize)]
+struct ToldSession<'e> {
+    clean: bool,
+    certificate: &'e session::explore::Exploration,
 }
 
 fn conclude_steps(steppings: &[stepping::explore::Exploration], args: &Args) -> Exit {

@@ -98,10 +98,39 @@ Stepping(
 )
 "#;
 
+/// Of a request for a debugger.
+const SESSION: &str = r#"// What this scenario shows, and why it is worth a file.
+//
+// Times are in ms, on a virtual clock that begins when the command does.
+Session(
+    about: "a healthy target listens some time after it has taken the script",
+    // Where it was seen, if it comes from the field.
+    // source: "microsoft/debugpy#0000",
+
+    // How long the thread and then debugpy are waited for. With `client: 5000`, a client is too.
+    timeout: 15000,
+
+    // What the target does. Others: Tells(Error("OSError", "no room")), Tears(40, Started),
+    // OtherSession(Started), OtherOwner(1000), NoFile, Tells(Attached("127.0.0.1:5678"))
+    target: [
+        (1, Takes),
+        (20, Tells(Started)),
+        (300, Tells(Listening("127.0.0.1:5678"))),
+    ],
+    // It ends at a time, or the user gives up.
+    // ends: 100,
+    // cancel: 100,
+
+    // Only what is given is compared.
+    expect: (outcome: "listening", site: "session", endpoint: "127.0.0.1:5678", files_stay: false),
+)
+"#;
+
 /// The scenario to start from: the folder is the verdict.
 fn template(name: &str) -> String {
     let (about, rest) = match name.split('/').next() {
         Some("stepping") => return STEPPING.into(),
+        Some("session") => return SESSION.into(),
         Some("attach") => ATTACH,
         Some("refuse") => REFUSE,
         _ => SURVIVE,
@@ -164,6 +193,16 @@ mod tests {
         let entry = softdock::corpus::load(&path, "x").unwrap();
         let (scenario, plan) = entry.plan().unwrap();
         assert!(softdock::stepping::play::play(scenario, &plan, false).is_clean());
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn the_template_of_a_session_comes_out_as_it_says() {
+        let path = std::env::temp_dir().join(format!("softdock-dock-{}.ron", std::process::id()));
+        std::fs::write(&path, template("session/x")).unwrap();
+        let entry = softdock::corpus::load(&path, "x").unwrap();
+        let run = entry.session().unwrap().play(softdock::session::story::Story::default());
+        assert!(run.is_clean(), "{:?}", run.wrongs().collect::<Vec<_>>());
         std::fs::remove_file(&path).unwrap();
     }
 

@@ -6,7 +6,8 @@ use softdock::blame::{Blame, blame};
 use softdock::case::Case;
 use softdock::frontend::FrontEnd;
 use softdock::run::Run;
-use softdock::scenario::{Attach, Mistake, Scenario, Stepping};
+use softdock::scenario::{Attach, Mistake, Scenario, Session, Stepping};
+use softdock::session::story::Story;
 use softdock::stepping::play::play;
 use softdock::trace::Trace;
 
@@ -40,6 +41,7 @@ pub(crate) fn replay(args: &Args) -> Exit {
     let exit = Case::read(&args.file, &args.scenarios).and_then(|case| match &case.scenario {
         Scenario::Attach(attach) => replay_attempt(&case, attach, args.front_end),
         Scenario::Stepping(stepping) => replay_steps(&case, stepping),
+        Scenario::Session(session) => replay_session(&case, session),
     });
     exit.unwrap_or_else(|mistake| usage(&mistake.to_string()))
 }
@@ -64,6 +66,28 @@ fn replay_steps(case: &Case, stepping: &Stepping) -> Result<Exit, Mistake> {
         output::result(&output::styled(output::BAD, format!("  WRONG: {broken}")));
     }
     advise(case);
+    Ok(Exit::Finding)
+}
+
+/// A request for a debugger, once more.
+fn replay_session(case: &Case, session: &Session) -> Result<Exit, Mistake> {
+    let once = || Ok::<_, Mistake>(case.session(session)?.play(Story::on()));
+    let (run, again) = (once()?, once()?);
+    output::result(run.story().trim_end());
+    if run != again {
+        output::message(&format!("softdock: {OTHERWISE}\n{}", again.story()));
+        return Ok(Exit::Nondeterministic);
+    }
+    for unmet in &run.mismatches {
+        output::message(&output::styled(output::WARN, format!("softdock: {unmet}")));
+    }
+    if run.broken.is_empty() {
+        output::result("every promise was kept");
+        return Ok(Exit::AsAsked);
+    }
+    for broken in &run.broken {
+        output::result(&output::styled(output::BAD, format!("  WRONG: {broken}")));
+    }
     Ok(Exit::Finding)
 }
 

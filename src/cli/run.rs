@@ -12,6 +12,8 @@ use softdock::corpus::{self, Entry};
 use softdock::report::{Attempt, Line};
 use softdock::run::Run;
 use softdock::scenario::{Mistake, Scenario};
+use softdock::session::stage::{self, Last};
+use softdock::session::story::Story;
 use softdock::stepping::play::{Play, play};
 use softdock::trace::Trace;
 
@@ -94,6 +96,16 @@ struct ToldPlay {
     transitions: usize,
 }
 
+/// The same of a scenario about a session.
+#[derive(Serialize)]
+struct ToldSession {
+    name: String,
+    clean: bool,
+    wrongs: Vec<String>,
+    questions: u32,
+    session: Last,
+}
+
 pub(crate) fn run(args: &Args) -> Exit {
     let files = match corpus::find(&args.paths) {
         Ok(files) if !files.is_empty() => files,
@@ -121,8 +133,17 @@ fn one(path: &Path, name: &str, args: &Args, tally: &mut Tally<'_>) -> Result<()
             tally.count_pair(&entry, &pair, &mut stage);
         }
         Scenario::Stepping(_) => tally.count_played(&entry, &played(&entry, args)?),
+        Scenario::Session(_) => tally.count_session(&entry, &session(&entry, args)?),
     }
     Ok(())
+}
+
+/// As [`attempt`], for a request for a debugger.
+fn session(entry: &Entry, args: &Args) -> Result<stage::Run, Mistake> {
+    let mut stage = entry.session()?;
+    let quiet = stage.play(Story::default());
+    let shown = args.trace || !quiet.is_clean();
+    Ok(if shown { stage.play(Story::on()) } else { quiet })
 }
 
 /// As [`attempt`], for a debugger at work.
@@ -183,18 +204,45 @@ impl Tally<'_> {
                 }
             }
             Format::Json => output::json(&Line::new("run", told_play(entry, play, wrongs))),
-            Format::Junit => {
-                let status = match wrongs.is_empty() {
-                    true => TestCaseStatus::success(),
-                    false => {
-                        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                        status.set_message(wrongs.join("; "));
-                        status
-                    }
-                };
-                self.suite.add_test_case(TestCase::new(name.as_str(), status));
-            }
+            Format::Junit => self.case(name, &wrongs),
         }
+    }
+
+    fn count_session(&mut self, entry: &Entry, run: &stage::Run) {
+        self.scenarios += 1;
+        self.findings += usize::from(!run.is_clean());
+        let wrongs: Vec<String> = run.wrongs().collect();
+        let name = &entry.name;
+        match self.args.format {
+            Format::Text => {
+                let Last { outcome, site, reason, .. } = &run.last;
+                let reason = reason.unwrap_or_default();
+                output::result(&format!("{name:<44} {outcome:<12} {site:<18} {reason}"));
+                output::result_if_any(&run.story());
+                for wrong in &wrongs {
+                    output::result(&output::styled(output::BAD, format!("  WRONG: {wrong}")));
+                }
+            }
+            Format::Json => {
+                let (name, clean, questions) = (name.clone(), run.is_clean(), run.questions);
+                let session = run.last.clone();
+                let told = ToldSession { name, clean, wrongs, questions, session };
+                output::json(&Line::new("run", told));
+            }
+            Format::Junit => self.case(name, &wrongs),
+        }
+    }
+
+    fn case(&mut self, name: &str, wrongs: &[String]) {
+        let status = match wrongs {
+            [] => TestCaseStatus::success(),
+            wrongs => {
+                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                status.set_message(wrongs.join("; "));
+                status
+            }
+        };
+        self.suite.add_test_case(TestCase::new(name, status));
     }
 
     fn text(&self, entry: &Entry, run: &Run) {

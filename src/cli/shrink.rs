@@ -64,6 +64,10 @@ pub(crate) fn run(args: &Args) -> Exit {
     Exit::AsAsked
 }
 
+const SMALL_ALREADY: &str = "it is about a session, which `shrink` cannot make smaller, expected \
+                             an attempt to attach or one about stepping: of all findings in a \
+                             session `explore` writes the one with the fewest moves";
+
 /// The file of the smallest scenario, how many were tried, and what that one still has.
 fn shrunk(case: &Case) -> Result<Option<(String, u64, Vec<String>)>, Mistake> {
     Ok(match &case.scenario {
@@ -76,5 +80,6 @@ fn shrunk(case: &Case) -> Result<Option<(String, u64, Vec<String>)>, Mistake> {
             let shrunk = stepping::shrink::shrink(stepping);
             shrunk.map(|it| (it.file(&case.name), it.tried, it.necessary))
         }
+        Scenario::Session(_) => return Err(Mistake::whole(&case.path, SMALL_ALREADY)),
     })
 }

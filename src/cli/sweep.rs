@@ -91,7 +91,13 @@ fn shard(text: &str) -> Result<(usize, usize), String> {
 
 pub(crate) fn sweep(args: &Args) -> Exit {
     let entries = match read(&args.paths) {
-        Ok(entries) => entries,
+        Ok(entries) if !entries.is_empty() => entries,
+        Ok(_) => {
+            return usage(
+                "softdock: no attempt to attach below these paths, and only those are swept: try \
+                 `softdock explore`",
+            );
+        }
         Err(mistake) => return usage(&mistake.to_string()),
     };
     let jobs: Vec<Job<'_>> = entries.iter().filter_map(job).collect();

@@ -10,6 +10,7 @@ pub mod names;
 pub mod place;
 pub mod process;
 mod read;
+pub mod session;
 pub mod stepping;
 mod write;
 
@@ -21,6 +22,7 @@ pub use fault::{Actor, At, Fault, FaultKind};
 pub use place::{Damage, Place};
 pub use process::Process;
 pub use read::{Mistake, parse, read};
+pub use session::Session;
 pub use stepping::Stepping;
 pub use write::{write, write_wrong};
 
@@ -35,6 +37,8 @@ pub enum Scenario {
     Attach(Box<Attach>),
     /// A debugger at work in an interpreter's bytecode.
     Stepping(Box<Stepping>),
+    /// A request for a debugger in a CPython process.
+    Session(Box<Session>),
 }
 
 impl Scenario {
@@ -43,7 +47,7 @@ impl Scenario {
     pub fn attach(&self) -> Option<&Attach> {
         match self {
             Scenario::Attach(attach) => Some(attach),
-            Scenario::Stepping(_) => None,
+            Scenario::Stepping(_) | Scenario::Session(_) => None,
         }
     }
 
@@ -51,8 +55,27 @@ impl Scenario {
     #[must_use]
     pub fn stepping(&self) -> Option<&Stepping> {
         match self {
-            Scenario::Attach(_) => None,
             Scenario::Stepping(stepping) => Some(stepping),
+            Scenario::Attach(_) | Scenario::Session(_) => None,
+        }
+    }
+
+    /// The request for a debugger, if it is one.
+    #[must_use]
+    pub fn session(&self) -> Option<&Session> {
+        match self {
+            Scenario::Session(session) => Some(session),
+            Scenario::Attach(_) | Scenario::Stepping(_) => None,
+        }
+    }
+
+    /// What it is about, in one sentence.
+    #[must_use]
+    pub fn about(&self) -> &str {
+        match self {
+            Scenario::Attach(attach) => &attach.about,
+            Scenario::Stepping(stepping) => &stepping.about,
+            Scenario::Session(session) => &session.about,
         }
     }
 
@@ -61,7 +84,7 @@ impl Scenario {
     pub fn into_attach(self) -> Option<Attach> {
         match self {
             Scenario::Attach(attach) => Some(*attach),
-            Scenario::Stepping(_) => None,
+            Scenario::Stepping(_) | Scenario::Session(_) => None,
         }
     }
 }

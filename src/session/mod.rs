@@ -7,17 +7,36 @@
 //! | module | what it knows |
 //! |---|---|
 //! | `told` | what is reported of it |
+//! | [`stage`] | a scenario made ready, and one play of it |
+//! | [`world`] | the virtual world of a session, as the steps see it |
+//! | `scene` | what may happen in it, and when |
+//! | `acts` | what happens then |
+//! | `asking` | the engine's part in it |
+//! | [`judge`] | what is true, and what must hold |
+//! | [`story`] | what happened, for a person |
+//! | [`explore`] | every way in which it can go |
 
+mod acts;
+mod asking;
+pub mod explore;
+pub mod judge;
+mod scene;
+pub mod stage;
+pub mod story;
 mod told;
+pub mod world;
+#[cfg(test)]
+mod wrong;
 
 use std::time::Duration;
 
 use softdock_attach::{Left, Outcome, Report};
+use softdock_debugpy::record::{self, Foreign};
 use softdock_debugpy::{Mode, Record, SessionId, Sidecar, State};
 
 use crate::answer::{self, Answer, Clock, Look};
 
-pub use told::{Surroundings, report};
+pub use told::{REASONS, Surroundings, report};
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,14 +86,6 @@ pub struct Asked {
     pub main_thread: Option<u64>,
 }
 
-impl Asked {
-    /// Whether the request may still be in the target.
-    #[must_use]
-    pub const fn is_still_wanted(&self) -> bool {
-        matches!(self.report.left, Left::Armed | Left::Unknown)
-    }
-}
-
 /// What a thread that has not looked is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doing {
@@ -91,6 +102,8 @@ pub struct Docked {
     pub step: Step,
     /// The engine's part, of this step or of the last one that had any.
     pub asked: Asked,
+    /// Whether the target may still come to take that request: then its files stay.
+    pub is_wanted: bool,
     /// How it ended.
     pub end: End,
     /// From when it was armed; for a client, from when it could have come.
@@ -126,6 +139,22 @@ impl Docked {
     }
 }
 
+/// What there is of a file that the target was to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing yet.
+    Nothing,
+    /// It is another user's.
+    OtherOwner(u32),
+    /// It is no regular file, or a huge one.
+    NoFile,
+    /// What is in it.
+    Bytes(Vec<u8>),
+}
+
+/// By this file the target tells that it has run the breakpoint.
+pub const STOPPED: &str = "stopped";
+
 /// The target, the files between us, and whoever waits.
 pub trait Dock: Clock {
     /// Why the engine was not asked at all.
@@ -140,11 +169,8 @@ pub trait Dock: Clock {
     /// Whether the target has ended.
     fn is_gone(&mut self) -> bool;
 
-    /// What its record says.
-    fn sidecar(&mut self) -> Sidecar;
-
-    /// Whether it has told that the breakpoint ran.
-    fn has_stopped(&mut self) -> bool;
+    /// What the target has put in its folder of answers by this name.
+    fn answer(&mut self, name: &str) -> Found;
 
     /// Whether the user gave up.
     fn is_cancelled(&mut self) -> bool;
@@ -205,16 +231,20 @@ impl<D: Dock> Course<'_, D> {
 
     /// Has the loader run, and waits until it is ready.
     fn begin(&mut self) -> Result<Docked, D::Stopped> {
-        let asked = self.attempt(Step::Session)?;
+        let (asked, is_wanted) = self.attempt(Step::Session)?;
         let is_ready = |state: &State| *state != State::Started;
-        Ok(self.follow(Step::Session, asked, is_ready, D::sidecar))
+        let name = &self.wanted.session;
+        let sidecar = |dock: &mut D| sidecar(dock, name);
+        let (end, waited) = self.follow(&asked, is_wanted, is_ready, sidecar);
+        Ok(Docked { step: Step::Session, asked, is_wanted, end, waited })
     }
 
     /// Waits for a client, which the target tells of as well.
     fn await_client(&mut self, session: Docked, patience: Duration) -> Docked {
         let began = self.dock.now();
         let is_there = |state: &State| *state == State::Attached;
-        let answer = self.wait(patience, is_there, D::sidecar);
+        let name = &self.wanted.session;
+        let answer = self.wait(patience, is_there, |dock| sidecar(dock, name));
         let waited = self.dock.now().saturating_sub(began);
         Docked { step: Step::Client, end: End::Answered(answer), waited, ..session }
     }
@@ -222,40 +252,48 @@ impl<D: Dock> Course<'_, D> {
     /// Has the breakpoint run, once more by the engine. It cannot be run with the loader: without a
     /// client it would be ignored, and there the loader's thread would not wait for one.
     fn stop(&mut self, record: &Record) -> Result<Docked, D::Stopped> {
-        let asked = self.attempt(Step::Stop)?;
-        let ran = |dock: &mut D| match dock.has_stopped() {
-            true => Sidecar::Told(record.clone()),
-            false => Sidecar::Late,
+        let (asked, is_wanted) = self.attempt(Step::Stop)?;
+        let ran = |dock: &mut D| match dock.answer(STOPPED) {
+            Found::Nothing => Sidecar::Late,
+            _ => Sidecar::Told(record.clone()),
         };
-        Ok(self.follow(Step::Stop, asked, |_| true, ran))
+        let (end, waited) = self.follow(&asked, is_wanted, |_| true, ran);
+        Ok(Docked { step: Step::Stop, asked, is_wanted, end, waited })
     }
 
-    fn attempt(&mut self, step: Step) -> Result<Asked, D::Stopped> {
+    /// Asks for a script; says besides whether the target may still come to take it. What was left
+    /// in one that has ended is nowhere any more.
+    fn attempt(&mut self, step: Step) -> Result<(Asked, bool), D::Stopped> {
         let asked = self.dock.attempt(step)?;
-        self.is_wanted |= asked.is_still_wanted();
-        Ok(asked)
+        let is_wanted = is_left(&asked.report) && !self.dock.is_gone();
+        self.is_wanted |= is_wanted;
+        Ok((asked, is_wanted))
     }
 
-    /// What becomes of a script, after the engine has done its part.
+    /// What becomes of a script, after the engine has done its part, and after how long.
     fn follow(
         &mut self,
-        step: Step,
-        asked: Asked,
+        asked: &Asked,
+        is_wanted: bool,
         enough: impl Fn(&State) -> bool,
         sidecar: impl Fn(&mut D) -> Sidecar,
-    ) -> Docked {
+    ) -> (End, Duration) {
         let began = self.dock.now();
         let end = match asked.report.outcome {
             Outcome::Consumed => End::Answered(self.wait(self.wanted.timeout, enough, sidecar)),
+            // It has ended; it may have taken the script before, and told.
+            _ if is_left(&asked.report) && !is_wanted => {
+                End::Answered(self.wait(Duration::ZERO, enough, sidecar))
+            }
             Outcome::Armed | Outcome::ArmedNoBit => End::NotTaken(self.dock.doing(&asked.report)),
             _ => End::Engine,
         };
-        let waited = asked.waited + self.dock.now().saturating_sub(began);
-        Docked { step, asked, end, waited }
+        (end, asked.waited + self.dock.now().saturating_sub(began))
     }
 
-    /// In each look life comes first and the record second: what a target told before it ended
-    /// counts.
+    /// In each look life comes first and the record second: an error that a target told before it
+    /// ended counts. A session that it told of counts only while it lives: nobody listens there any
+    /// more, or somebody else.
     fn wait(
         &mut self,
         patience: Duration,
@@ -266,7 +304,7 @@ impl<D: Dock> Course<'_, D> {
         answer::wait(self.dock, deadline, &enough, |dock| {
             let is_gone = dock.is_gone();
             match sidecar(dock) {
-                Sidecar::Told(record) if enough(&record.state) || record.is_error() => {
+                Sidecar::Told(record) if record.is_error() || !is_gone && enough(&record.state) => {
                     Look::Record(Sidecar::Told(record))
                 }
                 _ if is_gone => Look::Ended,
@@ -274,5 +312,20 @@ impl<D: Dock> Course<'_, D> {
                 seen => Look::Record(seen),
             }
         })
+    }
+}
+
+/// Whether a request was left in the target, for all that the engine knows.
+const fn is_left(report: &Report) -> bool {
+    matches!(report.left, Left::Armed | Left::Unknown)
+}
+
+/// What the target's record says.
+fn sidecar<D: Dock>(dock: &mut D, session: &SessionId) -> Sidecar {
+    match dock.answer(record::NAME) {
+        Found::Nothing => Sidecar::Late,
+        Found::OtherOwner(uid) => Sidecar::Foreign(Foreign::Owner(uid)),
+        Found::NoFile => Sidecar::Foreign(Foreign::Kind),
+        Found::Bytes(bytes) => record::read(&bytes, session),
     }
 }

@@ -4,11 +4,11 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use softdock_attach::Reason;
+use softdock_attach::{Left, Reason};
 use softdock_debugpy::client::LaunchConfiguration;
 use softdock_debugpy::{Mode, Record, Sidecar, State, advice};
 
-use super::{Docked, Doing, End, Step, Wanted};
+use super::{Docked, Doing, End, Step, Wanted, is_left};
 use crate::answer::Answer;
 use crate::report::words::{self, clean};
 use crate::report::{Attempt, Session, TargetError, session};
@@ -22,13 +22,28 @@ pub struct Surroundings<'s> {
     pub is_elsewhere: bool,
 }
 
+/// Reasons that are no engine's.
+pub const REASONS: [&str; 8] = [
+    "not-taken",
+    "target-error",
+    "target-ended",
+    "no-client",
+    "not-ready",
+    "silent",
+    "torn",
+    "foreign",
+];
+
 /// The report of a step.
 #[must_use]
 pub fn report(docked: &Docked, wanted: &Wanted, around: &Surroundings<'_>) -> Session {
     let attempt = Attempt::from(&docked.asked.report);
     let mut session = Session::new(wanted.session.clone(), &wanted.mode, attempt);
     session.waited_micros = u64::try_from(docked.waited.as_micros()).unwrap_or(u64::MAX);
-    session.folder = docked.asked.is_still_wanted().then(|| around.folder.to_owned());
+    session.folder = docked.is_wanted.then(|| around.folder.to_owned());
+    if is_left(&docked.asked.report) && !docked.is_wanted {
+        session.left = Left::Nothing.name();
+    }
     let answer = match &docked.end {
         End::Engine => return session,
         End::NotTaken(doing) => {

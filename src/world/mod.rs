@@ -142,6 +142,11 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
         self.process
     }
 
+    /// The process, to let it move while the engine waits.
+    pub(crate) fn process_mut(&mut self) -> &mut Process {
+        self.process
+    }
+
     /// How often the engine touched the target or asked about it.
     pub fn accesses(&self) -> u32 {
         self.past.accesses

@@ -20,7 +20,8 @@ use words::{GROUPS, Word};
 /// of scenarios, windows, codes of telemetry and exit codes. Upper case and hyphens do not matter.
 ///
 /// Of a scenario or a finding it tells what happened, what the engine concluded, and at which
-/// access the ending was decided; of one about stepping, every transition with what is in memory.
+/// access the ending was decided; of one about stepping, every transition with what is in memory;
+/// of one about a session, every question with what was known by then.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use softdock::case::Case;
 use softdock::scenario::{Attach, Scenario};
+use softdock::session::stage;
+use softdock::session::story::{Line, Story as Session};
 use softdock::stepping::play::play;
 use softdock::story::{Futures, Step, Story, tell};
 
 use super::{steps, words};
-use crate::cli::output::{self, BAD, FAINT, STRONG, styled};
+use crate::cli::output::{self, BAD, FAINT, STRONG, WARN, styled};
 use crate::cli::{Exit, usage};
 
 pub(super) fn explain(path: &Path, scenarios: &Path) -> Exit {
@@ -21,6 +23,10 @@ pub(super) fn explain(path: &Path, scenarios: &Path) -> Exit {
         Scenario::Stepping(stepping) => {
             let plan = case.plan(stepping)?;
             Ok(steps::text(&case.name, stepping, &play(stepping, &plan, true)))
+        }
+        Scenario::Session(session) => {
+            let run = case.session(session)?.play(Session::on());
+            Ok(session_text(&case.name, &session.about, &run))
         }
     });
     match told {
@@ -51,6 +57,39 @@ fn text(name: &str, attach: &Attach, story: &Story) -> String {
             &format!("{}\n", styled(BAD, format!("  WRONG at access {}: {broken}", broken.access)));
     }
     text + "\n" + &output::wrapped(&decided(story))
+}
+
+/// A request for a debugger: the questions, who moved between them, and what the words mean.
+fn session_text(name: &str, about: &str, run: &stage::Run) -> String {
+    let mut text = format!("{}\n{}\n\n", styled(STRONG, name), output::wrapped(about));
+    for line in &run.lines {
+        let line = match line {
+            Line::Told { .. } => styled(STRONG, line),
+            Line::Moved { .. } => styled(WARN, line),
+            Line::Again(_) => styled(FAINT, line),
+            Line::Asked { .. } => line.to_string(),
+        };
+        text += &format!("{line}\n");
+    }
+    text += &format!("\n{}", run.last);
+    for broken in &run.broken {
+        text += &format!("{}\n", styled(BAD, format!("  WRONG: {broken}")));
+    }
+    for unmet in &run.mismatches {
+        text += &format!("{}\n", styled(WARN, format!("  unmet: {unmet}")));
+    }
+    let groups = [words::LATE_REASONS, words::REASONS];
+    let word = run
+        .last
+        .reason
+        .and_then(|reason| groups.into_iter().find_map(|group| words::meaning(group, reason)));
+    let meaning = word.map(|word| format!(" {word}")).unwrap_or_default();
+    let about = format!(
+        "Each numbered line is a question to the target, its files or the user, at its time on a \
+         virtual clock; `*` is a move that came before the next question, `=>` what was told or \
+         done.{meaning}"
+    );
+    text + "\n" + &output::wrapped(&about)
 }
 
 /// What the site of this step is for.

@@ -8,6 +8,8 @@ pub(super) type Word = (&'static str, &'static str);
 
 pub(super) const SITES: &str = "site: a step of an attempt";
 pub(super) const REASONS: &str = "reason";
+pub(super) const LATE_REASONS: &str =
+    "reason at the site `session`: the engine is done, and there is no debugger";
 pub(super) const EXITS: &str = "exit code";
 
 /// All groups, in the order they are listed.
@@ -21,7 +23,7 @@ pub(super) const GROUPS: &[(&str, &[Word])] = &[
     ("reason: what the system said", ERROR),
     ("reason before the engine is asked", EARLY),
     ("state of a debugger, as the target tells it", STATE),
-    ("reason at the site `session`: the engine is done, and there is no debugger", LATE),
+    (LATE_REASONS, LATE),
     ("mode of parsing", MODE),
     ("proof", PROOF),
     ("what is left in the target", LEFT),

@@ -14,11 +14,10 @@ use softdock::live::Cancellation;
 use softdock::phases::Phase;
 use softdock::report::words::clean;
 use softdock::report::{Head, Stopped};
-use softdock::session::{self, Asked, Docked, Doing, Step, Wanted};
+use softdock::session::{self, Asked, Docked, Doing, Found, STOPPED, Step, Wanted};
 use softdock_attach::{Config, Report};
-use softdock_debugpy::record::{self, Foreign};
-use softdock_debugpy::{BREAKPOINT, LOADER, SessionId, Settings, Sidecar, stub};
-use softdock_live::{Answer as FileAnswer, Process, StageError, Staging};
+use softdock_debugpy::{BREAKPOINT, LOADER, SessionId, Settings, record, stub};
+use softdock_live::{Answer, Process, StageError, Staging};
 use softdock_process::{ErrorKind, Threads};
 
 use super::super::attach as attach_args;
@@ -211,17 +210,13 @@ impl session::Dock for Live<'_> {
         self.watched.identity() == Err(ErrorKind::Gone)
     }
 
-    fn sidecar(&mut self) -> Sidecar {
-        match self.staging.answer(record::NAME) {
-            Ok(FileAnswer::Bytes(bytes)) => record::read(&bytes, &self.wanted.session),
-            Ok(FileAnswer::Owner { uid }) => Sidecar::Foreign(Foreign::Owner(uid)),
-            Ok(FileAnswer::Kind) => Sidecar::Foreign(Foreign::Kind),
-            Ok(FileAnswer::None) | Err(_) => Sidecar::Late,
+    fn answer(&mut self, name: &str) -> Found {
+        match self.staging.answer(name) {
+            Ok(Answer::Bytes(bytes)) => Found::Bytes(bytes),
+            Ok(Answer::Owner { uid }) => Found::OtherOwner(uid),
+            Ok(Answer::Kind) => Found::NoFile,
+            Ok(Answer::None) | Err(_) => Found::Nothing,
         }
-    }
-
-    fn has_stopped(&mut self) -> bool {
-        !matches!(self.staging.answer(STOPPED), Ok(FileAnswer::None) | Err(_))
     }
 
     fn is_cancelled(&mut self) -> bool {
@@ -250,9 +245,6 @@ impl session::Dock for Live<'_> {
         self.staging.remove(&ANSWERS);
     }
 }
-
-/// By this file the target tells that it has run the breakpoint.
-const STOPPED: &str = "stopped";
 
 /// All that the target may write.
 pub(super) const ANSWERS: [&str; 3] = [record::NAME, record::UNFINISHED, STOPPED];
