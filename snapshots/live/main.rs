@@ -105,7 +105,7 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 14] = [
+    let groups: [Vec<Situation>; 15] = [
         threads::situations(),
         requests::situations(),
         rivals::situations(),
