@@ -41,11 +41,20 @@ fn help_is_as_reviewed() {
     let folder = folder("help");
     for subcommand in [
         "run", "sweep", "merge", "explore", "replay", "shrink", "explain", "inspect", "attach",
-        "debug", "new",
+        "debug", "new", "schema",
     ] {
         snapshot(&format!("help-{subcommand}"), &seen(&softdock(&folder, &[subcommand, "--help"])));
     }
     snapshot("help", &seen(&softdock(&folder, &["--help"])));
+}
+
+/// Whoever reads telemetry has it without building anything.
+#[test]
+fn the_schema_of_telemetry_is_the_one_in_docs() {
+    let output = softdock(&folder("schema"), &["schema"]);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let committed = include_str!("../docs/telemetry.schema.json");
+    assert_eq!(printed, committed, "cargo run -q -- schema > docs/telemetry.schema.json");
 }
 
 /// Writes a scenario and runs it.

@@ -27,6 +27,7 @@
 //! | [`report`] | what an attempt came to, as JSON and as text |
 //! | [`cache`] | what an attach remembers for the next one, on disk |
 //! | [`patience`] | how long a request is given to be taken |
+//! | [`phases`] | what each step of an attempt costs |
 //! | [`answer`] | waiting for what a target tells of its debugger |
 //! | [`session`] | a debugger in a target: what follows which, and what came of it |
 //! | `live` | a real process behind the engine |
@@ -48,6 +49,7 @@ pub mod live;
 pub mod oracle;
 pub mod parity;
 pub mod patience;
+pub mod phases;
 pub mod report;
 pub mod run;
 pub mod scenario;

@@ -24,6 +24,7 @@ use crate::answer::WallClock;
 use crate::frontend::FrontEnd;
 use crate::frontend::paged::Pages;
 use crate::patience::{Patience, pause};
+use crate::phases::{Phase, PhaseTimer};
 
 /// Whether the user gave up.
 #[derive(Clone, Debug, Default)]
@@ -156,17 +157,6 @@ impl Pace {
     }
 }
 
-/// What one step of an attempt cost.
-#[derive(Clone, Copy, Debug)]
-pub struct Phase {
-    /// The step.
-    pub site: Site,
-    /// Accesses to the target's memory.
-    pub accesses: u32,
-    /// How long it took.
-    pub took: Duration,
-}
-
 /// A live process, and the patience of whoever attaches to it.
 pub struct LiveHost<'h> {
     process: Process,
@@ -174,8 +164,7 @@ pub struct LiveHost<'h> {
     patience: Patience,
     cancellation: Cancellation,
     on_conclusion: Box<dyn FnMut(&Report) + 'h>,
-    phases: Option<Vec<Phase>>,
-    phase_began: Instant,
+    phases: Option<PhaseTimer>,
     /// What lies between the engine's accesses and the process.
     pages: Option<Pages>,
     frozen: Option<Frozen>,
@@ -198,7 +187,6 @@ impl<'h> LiveHost<'h> {
             cancellation,
             on_conclusion: Box::new(on_conclusion),
             phases: None,
-            phase_began: Instant::now(),
             pages: None,
             frozen: None,
             freeze_error: None,
@@ -231,28 +219,18 @@ impl<'h> LiveHost<'h> {
     /// Notes what each step costs, from now on. Off by default: looking at the clock costs as much
     /// as some of the steps.
     pub fn record_phases(&mut self) {
-        self.phases = Some(Vec::with_capacity(Site::ALL.len()));
+        self.phases = Some(PhaseTimer::start(&mut self.clock));
     }
 
-    /// What each step cost, in the order they were made; steps in a row at one site are one. Empty
-    /// unless it was asked for.
+    /// What each step cost. Empty unless it was asked for.
     #[must_use]
     pub fn phases(&self) -> &[Phase] {
-        self.phases.as_deref().unwrap_or_default()
-    }
-
-    fn end_phase(&mut self) {
-        let Some(phases) = &mut self.phases else { return };
-        let now = Instant::now();
-        if let Some(phase) = phases.last_mut() {
-            phase.took += now - self.phase_began;
-        }
-        self.phase_began = now;
+        self.phases.as_ref().map_or(&[], PhaseTimer::phases)
     }
 
     fn count_access(&mut self) {
-        if let Some(phase) = self.phases.as_mut().and_then(|phases| phases.last_mut()) {
-            phase.accesses = phase.accesses.saturating_add(1);
+        if let Some(phases) = &mut self.phases {
+            phases.access();
         }
     }
 }
@@ -262,10 +240,8 @@ impl Host for LiveHost<'_> {
         if let Some(pages) = &mut self.pages {
             pages.at(site);
         }
-        self.end_phase();
-        let Some(phases) = &mut self.phases else { return };
-        if phases.last().is_none_or(|phase| phase.site != site) {
-            phases.push(Phase { site, accesses: 0, took: Duration::ZERO });
+        if let Some(phases) = &mut self.phases {
+            phases.at(&mut self.clock, site);
         }
     }
 
@@ -305,7 +281,9 @@ impl Host for LiveHost<'_> {
     }
 
     fn conclude(&mut self, report: &Report) {
-        self.end_phase();
+        if let Some(phases) = &mut self.phases {
+            phases.end(&mut self.clock);
+        }
         (self.on_conclusion)(report);
     }
 }

@@ -14,7 +14,7 @@ pub mod words;
 
 pub use session::{Session, TargetError};
 pub use survey::{Inspection, Interpreter, Thread};
-pub use telemetry::Telemetry;
+pub use telemetry::{Ended, Event, EventLine, Head, Telemetry};
 
 use std::fmt;
 
@@ -168,6 +168,16 @@ impl Stopped {
             code: reason.code(site),
             hint,
             ..*Stopped::at_open(reason.name(), detail)
+        })
+    }
+
+    /// There is no script that starts a debugger.
+    #[must_use]
+    pub fn at_loader(reason: &'static str, detail: String, hint: String) -> Box<Stopped> {
+        Box::new(Stopped {
+            site: session::LOADER_SITE,
+            code: "LoaderResolve",
+            ..*Stopped::at_preflight(reason, detail, hint)
         })
     }
 

@@ -24,6 +24,8 @@ mod debug;
 #[cfg(target_os = "linux")]
 mod embedded;
 #[cfg(target_os = "linux")]
+mod events;
+#[cfg(target_os = "linux")]
 mod front_ends;
 #[cfg(target_os = "linux")]
 mod frozen;
@@ -105,9 +107,10 @@ fn demanded() -> bool {
 
 #[cfg(target_os = "linux")]
 fn all() -> impl Iterator<Item = Situation> {
-    let groups: [Vec<Situation>; 15] = [
+    let groups: [Vec<Situation>; 16] = [
         threads::situations(),
         requests::situations(),
+        events::situations(),
         rivals::situations(),
         refusals::situations(),
         cache::situations(),

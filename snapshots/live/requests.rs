@@ -19,13 +19,12 @@ pub(crate) fn situations() -> Vec<Situation> {
         always("a-dry-run-writes-nothing", a_dry_run_writes_nothing),
         always("two-hundred-in-a-row-lose-nothing", two_hundred_in_a_row),
         always("a-turn-that-does-not-come", a_turn_that_does_not_come),
-        always("one-summary-and-one-event-each", one_summary_and_one_event),
         always("what-a-person-reads", what_a_person_reads),
     ]
 }
 
 /// What is pending in the main thread.
-fn pending(target: &Target) -> Option<String> {
+pub(crate) fn pending(target: &Target) -> Option<String> {
     let seen = inspect(target);
     seen["interpreters"][0]["threads"][0]["pending"].as_str().map(str::to_owned)
 }
@@ -169,33 +168,6 @@ fn a_turn_that_does_not_come(python: &Python) {
     Ran::of(waiting.wait_with_output().unwrap()).expect_consumed();
     target.finish();
     assert_eq!(first.marks(), ["1"]);
-}
-
-fn one_summary_and_one_event(python: &Python) {
-    let folder = Folder::new();
-    let target = Target::run(python, &folder, BUSY);
-    let script = folder.script("a.py", "1");
-    let events = folder.path().join("events");
-    let telemetry = ["--telemetry", events.to_str().unwrap()];
-    let good = attach(&target, &script, &telemetry);
-    good.expect_consumed();
-    let mut disabled = attach_command(&target, &script);
-    disabled.args(telemetry).env("PTVS_SAFE_ATTACH_MANAGED_DISABLE", "1");
-    let refused = Ran::of(disabled.output().unwrap());
-    refused.expect_stop("refused", "gate", "feature-disabled");
-    std::fs::remove_file(&script.path).unwrap();
-    let missing = attach(&target, &script, &telemetry);
-    missing.expect_stop("refused", "preflight", "script-missing");
-    for ran in [&good, &refused, &missing] {
-        let lines = ran.stderr.lines().filter(|line| line.starts_with("[PTVS][SafeAttach] "));
-        assert_eq!(lines.count(), 1, "{}", ran.stderr);
-    }
-    let text = std::fs::read_to_string(events).unwrap();
-    let events: Vec<serde_json::Value> =
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let codes: Vec<_> = events.iter().map(|event| event["code"].as_str().unwrap()).collect();
-    assert_eq!(codes, ["None", "FeatureDisabled", "ScriptBufferWrite"]);
-    assert!(!text.contains("a.py") && !text.contains("0x"), "it names no path and no address");
 }
 
 fn what_a_person_reads(python: &Python) {

@@ -123,7 +123,8 @@ pub(crate) struct Manner {
     #[arg(long)]
     pub(crate) no_cache: bool,
 
-    /// Append the telemetry event, one line of JSON without paths and ids, to this file.
+    /// Append telemetry to this file, or write it to standard error for `-`: two lines of JSON an
+    /// attempt, without paths and ids. `softdock schema` tells what is in them.
     #[arg(long, value_name = "FILE")]
     pub(crate) telemetry: Option<PathBuf>,
 

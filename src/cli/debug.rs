@@ -35,6 +35,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
 
+    /// Write the port at which the target listens to this file, a line of digits, as soon as it is
+    /// known; the same as PTVS_DEBUG_PORT_FILE.
+    #[arg(long, value_name = "FILE", conflicts_with = "connect")]
+    pub(crate) port_file: Option<PathBuf>,
+
     /// Let the target connect to a debug adapter that listens already, instead of listening itself;
     /// PTVS_DEBUGPY_CLIENT_HOST and PTVS_DEBUGPY_CLIENT_PORT say the same.
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["host", "port"])]

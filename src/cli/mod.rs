@@ -13,6 +13,7 @@ mod output;
 mod progress;
 mod replay;
 mod run;
+mod schema;
 #[cfg(target_os = "linux")]
 mod settings;
 mod shrink;
@@ -57,6 +58,7 @@ enum Command {
     Debug(debug::Args),
     Explain(explain::Args),
     New(new::Args),
+    Schema(schema::Args),
 }
 
 /// How results are printed.
@@ -108,6 +110,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Debug(args) => live::debug(&args),
         Command::Explain(args) => explain::run(&args),
         Command::New(args) => new::run(&args),
+        Command::Schema(args) => schema::run(&args),
     };
     exit.into()
 }

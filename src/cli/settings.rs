@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -67,6 +68,21 @@ pub(crate) struct Wanted {
     pub(crate) watch: Option<Duration>,
     /// Whether a thread shall stop for it.
     pub(crate) stop: bool,
+    /// What starts the debugger.
+    pub(crate) loader: Loader,
+    /// Where the port is written to, for whoever waits for it.
+    pub(crate) port_file: Option<PathBuf>,
+}
+
+/// The script that starts the debugger. The first that is asked for is taken, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Loader {
+    /// A file of ours, by PTVS_SAFE_ATTACH_LOADER_OVERRIDE.
+    Named(PathBuf),
+    /// The one that starts ptvsd, by PTVS_SAFE_ATTACH_LEGACY_PTvsd=1.
+    Legacy,
+    /// The one that softdock brings along, and has wherever nothing else is asked for.
+    Own,
 }
 
 /// The session that environment and command line ask for.
@@ -82,12 +98,26 @@ fn session(args: &debug::Args, variables: &BTreeMap<String, String>) -> Result<W
     let named = variable(variables, "PTVS_DEBUG_SESSION")?;
     let stop = args.stop || is_on("PTVS_DEBUG_BREAK");
     let waits = args.wait_for_client || stop || is_on("PTVS_WAIT_FOR_CLIENT");
+    let mode = mode(args, variables)?;
+    let port_file = args.port_file.clone().map_or_else(|| variable(variables, PORT_FILE), given)?;
     Ok(Wanted {
         session: args.session.clone().or(named),
-        mode: mode(args, variables)?,
+        // Who listens elsewhere knows its port.
+        port_file: port_file.filter(|_| matches!(mode, Mode::Listen(_))),
+        mode,
         watch: waits.then_some(args.client_timeout),
         stop,
+        loader: loader(variables)?,
     })
+}
+
+const PORT_FILE: &str = "PTVS_DEBUG_PORT_FILE";
+
+fn loader(variables: &BTreeMap<String, String>) -> Result<Loader, String> {
+    let named = variable(variables, "PTVS_SAFE_ATTACH_LOADER_OVERRIDE")?;
+    let is_legacy = variables.get("PTVS_SAFE_ATTACH_LEGACY_PTvsd").is_some_and(|it| it == "1");
+    let built_in = if is_legacy { Loader::Legacy } else { Loader::Own };
+    Ok(named.map_or(built_in, Loader::Named))
 }
 
 /// Both sides connecting would be nobody listening, so that whoever says where the target shall
@@ -142,13 +172,17 @@ mod tests {
         args: debug::Args,
     }
 
-    /// What a command line and an environment lead to: mode, endpoint, seconds of waiting, stop.
-    fn read(line: &str, environment: &str) -> Result<String, String> {
+    fn wanted(line: &str, environment: &str) -> Result<Wanted, String> {
         let words = format!("debug --pid 1 {line}");
         let args = Line::try_parse_from(words.split_whitespace()).expect("a command line").args;
         let pairs = environment.split_whitespace().filter_map(|pair| pair.split_once('='));
         let variables = pairs.map(|(name, value)| (format!("PTVS_{name}"), value.to_owned()));
-        let wanted = session(&args, &variables.collect())?;
+        session(&args, &variables.collect())
+    }
+
+    /// What a command line and an environment lead to: mode, endpoint, seconds of waiting, stop.
+    fn read(line: &str, environment: &str) -> Result<String, String> {
+        let wanted = wanted(line, environment)?;
         let (mode, endpoint) = (wanted.mode.name(), wanted.mode.endpoint());
         let watch = wanted.watch.map_or(0, |watch| watch.as_secs());
         let session = wanted.session.map_or_else(|| String::from("-"), |id| id.to_string());
@@ -188,6 +222,27 @@ mod tests {
         check("", "DEBUG_BREAK=1", "- listen 127.0.0.1:0 300 true");
         check("", "WAIT_FOR_CLIENT=1 DEBUG_BREAK=0", "- listen 127.0.0.1:0 300 false");
         check("", "WAIT_FOR_CLIENT=yes", "- listen 127.0.0.1:0 0 false");
+    }
+
+    #[test]
+    fn the_loader_that_is_named_goes_before_the_old_one() {
+        let loader = |environment| wanted("", environment).map(|wanted| wanted.loader);
+        let named = Loader::Named(PathBuf::from("/a.py"));
+        assert_eq!(loader(""), Ok(Loader::Own));
+        assert_eq!(loader("SAFE_ATTACH_LEGACY_PTvsd=1"), Ok(Loader::Legacy));
+        assert_eq!(loader("SAFE_ATTACH_LEGACY_PTvsd=yes"), Ok(Loader::Own));
+        assert_eq!(loader("SAFE_ATTACH_LOADER_OVERRIDE=/a.py"), Ok(named.clone()));
+        let both = "SAFE_ATTACH_LEGACY_PTvsd=1 SAFE_ATTACH_LOADER_OVERRIDE=/a.py";
+        assert_eq!(loader(both), Ok(named));
+    }
+
+    #[test]
+    fn who_connects_elsewhere_needs_no_port_file() {
+        let port_file = |line, environment| wanted(line, environment).map(|it| it.port_file);
+        let file = |name| Ok(Some(PathBuf::from(name)));
+        assert_eq!(port_file("", "DEBUG_PORT_FILE=/p"), file("/p"));
+        assert_eq!(port_file("--port-file q", "DEBUG_PORT_FILE=/p"), file("q"));
+        assert_eq!(port_file("--connect h:7", "DEBUG_PORT_FILE=/p"), Ok(None));
     }
 
     #[test]

@@ -9,6 +9,12 @@ use super::Attempt;
 /// The site of everything that comes after the engine has done its part.
 pub const SITE: &str = "session";
 
+/// The site of choosing the script that starts a debugger.
+pub const LOADER_SITE: &str = "loader";
+
+/// What can be brought about, beside the engine's outcomes.
+pub const OUTCOMES: [&str; 3] = ["listening", "connected", "attached"];
+
 /// A debugger in a target, or why there is none.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,6 +1,5 @@
 //! `softdock attach` on a real process.
 
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use serde::Serialize;
 use softdock::cache::{Folder, Miss};
 use softdock::live::{Cancellation, Copying, LiveHost, Turn};
 use softdock::report::words::{self, clean};
-use softdock::report::{Attempt, Line, Stopped, Telemetry};
+use softdock::report::{Attempt, Head, Line, Stopped, Telemetry};
 use softdock_attach::{CachedThread, Config, Outcome, Reason, Report, Request};
 use softdock_live::Process;
 use softdock_process::Threads;
@@ -17,27 +16,40 @@ use softdock_process::Threads;
 use super::super::attach::Args;
 use super::super::output::{self, FAINT, GOOD, WARN, styled};
 use super::super::{Exit, Format, settings};
+use super::events::Events;
 use super::{Timed, absolute, advice, details, hint, open, phases, preflight};
 
 pub(crate) fn attach(args: &Args) -> Exit {
     let config = settings::for_attach(args);
-    match begin(args, &config) {
+    let events = events(args);
+    events.begin();
+    match begin(args, &config, &events) {
         Ok(done) => {
             tell(args, &config, &done);
             if done.report.outcome.is_success() { Exit::AsAsked } else { Exit::Finding }
         }
-        Err(stopped) => give_up(args, kind(args), &stopped),
+        Err(stopped) => give_up(args, kind(args), &events, &stopped),
     }
 }
 
-fn begin(args: &Args, config: &Config) -> Result<Done, Box<Stopped>> {
-    attempt(open(args.target.pid)?, args, config, cancellation()?)
+/// The telemetry of what `attach` is asked for.
+pub(super) fn events(args: &Args) -> Events<'_> {
+    Events::new(&args.manner, Head::new(String::new(), kind(args), args.manner.front_end))
+}
+
+fn begin(args: &Args, config: &Config, events: &Events<'_>) -> Result<Done, Box<Stopped>> {
+    attempt(open(args.target.pid)?, args, config, events, cancellation()?)
 }
 
 /// Says that an attempt ended before the engine was asked, wherever that is said.
-pub(super) fn give_up(args: &Args, kind: &'static str, stopped: &Stopped) -> Exit {
+pub(super) fn give_up(
+    args: &Args,
+    kind: &'static str,
+    events: &Events<'_>,
+    stopped: &Stopped,
+) -> Exit {
     summary(&stopped.summary(args.manner.front_end));
-    record(args, &Telemetry::from(stopped));
+    events.note(Telemetry::from(stopped));
     super::tell_stopped(kind, args.target.format, stopped);
     Exit::Finding
 }
@@ -52,7 +64,7 @@ pub(super) struct Done {
     pub(super) script: Option<PathBuf>,
     pub(super) waited: Duration,
     pub(super) main_thread: Option<u64>,
-    pub(super) phases: Vec<softdock::live::Phase>,
+    pub(super) phases: Vec<softdock::phases::Phase>,
     _copying: Option<Copying>,
 }
 
@@ -66,6 +78,7 @@ pub(super) fn attempt(
     mut process: Process,
     args: &Args,
     config: &Config,
+    events: &Events<'_>,
     cancellation: Cancellation,
 ) -> Result<Done, Box<Stopped>> {
     let script = match &args.script {
@@ -83,7 +96,7 @@ pub(super) fn attempt(
     let front_end = args.manner.front_end;
     let conclude = |report: &Report| {
         summary(&report.summary().by(front_end.tag()).to_string());
-        record(args, &Telemetry::from(report));
+        events.note(Telemetry::from(report));
     };
     let mut host = LiveHost::new(process, args.timeout, cancellation, conclude);
     host.reach_by(front_end);
@@ -168,21 +181,6 @@ fn named(script: &Path) -> Result<PathBuf, Box<Stopped>> {
 /// The one structured line of every attempt.
 fn summary(line: &str) {
     output::message(&styled(FAINT, line));
-}
-
-/// Appends the event, where events are wanted. An attempt is not worth less because its event is
-/// lost.
-fn record(args: &Args, event: &Telemetry) {
-    let Some(file) = &args.manner.telemetry else { return };
-    let append = || -> std::io::Result<()> {
-        let line = serde_json::to_string(&Line::new("attach-result", event))? + "\n";
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file)?;
-        file.write_all(line.as_bytes())
-    };
-    if let Err(error) = append() {
-        let file = file.display();
-        output::message(&format!("softdock: cannot write telemetry to {file}: {error}"));
-    }
 }
 
 fn tell(args: &Args, config: &Config, done: &Done) {

@@ -18,16 +18,19 @@ use super::super::attach::{self as attach_args, Whom};
 use super::super::debug::Args;
 use super::super::output::{self, FAINT, GOOD, styled};
 use super::super::{Exit, Format, settings};
-use super::attach::{Done, Live, attempt, body, cancellation, give_up, who};
+use super::attach::{Done, Live, attempt, body, cancellation, events, give_up, who};
 use super::debug::{ANSWERS, as_attach, named};
+use super::events::Events;
 use super::{Timed, details, open};
 
 /// The script of the rehearsal that leads to the lists: nothing is written.
 const REHEARSED: &[u8] = b"/tmp/script.py";
 
 pub(super) fn cancel(args: &Args) -> Exit {
-    take_all_back(args)
-        .unwrap_or_else(|stopped| give_up(&as_attach(args, None), "cancel", &stopped))
+    let attach = attach_args::Args { cancel: true, ..as_attach(args, None) };
+    let events = events(&attach);
+    take_all_back(args, &events)
+        .unwrap_or_else(|stopped| give_up(&attach, "cancel", &events, &stopped))
 }
 
 /// A request for a debugger, as it waits in a thread.
@@ -38,7 +41,8 @@ struct Waiting {
     folder: PathBuf,
 }
 
-fn take_all_back(args: &Args) -> Result<Exit, Box<Stopped>> {
+fn take_all_back(args: &Args, events: &Events<'_>) -> Result<Exit, Box<Stopped>> {
+    events.begin();
     let (config, cancellation) = (settings::for_debug(args), cancellation()?);
     let survey = look(args, &config)?;
     let waiting = waiting(&survey);
@@ -46,8 +50,11 @@ fn take_all_back(args: &Args) -> Result<Exit, Box<Stopped>> {
         return Err(none_waits(args.target.pid, &survey));
     }
     let mut exit = Exit::AsAsked;
-    for request in &waiting {
-        let (done, stays) = take_back(args, &config, request, &cancellation)?;
+    for (nth, request) in waiting.iter().enumerate() {
+        if nth > 0 {
+            events.begin();
+        }
+        let (done, stays) = take_back(args, &config, events, request, &cancellation)?;
         tell(args, &config, &done, stays.then_some(&request.folder));
         if !done.report.outcome.is_success() {
             exit = Exit::Finding;
@@ -91,6 +98,7 @@ fn request_in(thread: &SurveyedThread, interpreter: i64) -> Option<Waiting> {
 fn take_back(
     args: &Args,
     config: &Config,
+    events: &Events<'_>,
     request: &Waiting,
     cancellation: &Cancellation,
 ) -> Result<(Done, bool), Box<Stopped>> {
@@ -99,7 +107,7 @@ fn take_back(
     let attach = attach_args::Args { whom: *whom, cancel: true, ..attach };
     let config = Config { thread: whom.thread, interpreter: whom.interpreter, ..config.clone() };
     let process = open(args.target.pid)?;
-    let done = attempt(process, &attach, &config, cancellation.clone())?;
+    let done = attempt(process, &attach, &config, events, cancellation.clone())?;
     // Else the target may still come to read them.
     let is_nobodys = done.report.outcome == Outcome::Cancelled;
     let is_gone = is_nobodys && take_away(args.target.pid, folder);

@@ -4,14 +4,16 @@
 //! Invariant: nobody here connects to the port. debugpy takes the first connection for its client,
 //! and is deaf once that one has gone without a word.
 
+use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use softdock::answer::{Clock, WallClock};
-use softdock::live::{Cancellation, Phase};
-use softdock::report::Stopped;
+use softdock::live::Cancellation;
+use softdock::phases::Phase;
 use softdock::report::words::clean;
+use softdock::report::{Head, Stopped};
 use softdock::session::{self, Asked, Docked, Doing, Step, Wanted};
 use softdock_attach::{Config, Report};
 use softdock_debugpy::record::{self, Foreign};
@@ -21,9 +23,10 @@ use softdock_process::{ErrorKind, Threads};
 
 use super::super::attach as attach_args;
 use super::super::debug::Args;
-use super::super::settings;
-use super::super::{Exit, usage};
+use super::super::settings::{self, Loader};
+use super::super::{Exit, output, usage};
 use super::attach::{attempt, cancellation, give_up};
+use super::events::Events;
 use super::session::tell;
 use super::{cancel, open};
 
@@ -36,22 +39,65 @@ pub(crate) fn debug(args: &Args) -> Exit {
         Err(mistake) => return usage(&format!("softdock: {mistake}")),
     };
     let config = settings::for_debug(args);
-    let came = wanted(args, asked_for).and_then(|wanted| {
-        let mut dock = Live::open(args, &wanted, &config)?;
-        session::run(&mut dock, &wanted)
-    });
-    match came {
+    let head = Head::new(String::new(), "debug", args.manner.front_end);
+    let head = head.for_debugger(&asked_for.mode, asked_for.loader == Loader::Legacy);
+    let events = Events::new(&args.manner, head);
+    events.begin();
+    match run(args, asked_for, &config, &events) {
         Ok(true) => Exit::AsAsked,
         Ok(false) => Exit::Finding,
-        Err(stopped) => give_up(&as_attach(args, None), "debug", &stopped),
+        Err(stopped) => give_up(&as_attach(args, None), "debug", &events, &stopped),
     }
 }
 
-/// The session that is asked for, with a name.
-fn wanted(args: &Args, asked_for: settings::Wanted) -> Result<Wanted, Box<Stopped>> {
-    let settings::Wanted { session, mode, watch, stop } = asked_for;
+/// Whether it came to all that is asked for.
+fn run(
+    args: &Args,
+    asked_for: settings::Wanted,
+    config: &Config,
+    events: &Events<'_>,
+) -> Result<bool, Box<Stopped>> {
+    let settings::Wanted { session, mode, watch, stop, loader, port_file } = asked_for;
+    let loader = Script::of(loader)?;
     let session = session.map_or_else(random_session, Ok)?;
-    Ok(Wanted { session, mode, timeout: args.timeout, watch, stop })
+    let wanted = Wanted { session, mode, timeout: args.timeout, watch, stop };
+    let mut live = Live { port_file, ..Live::open(args, &wanted, config, events, loader)? };
+    let has_all = session::run(&mut live, &wanted)?;
+    Ok(has_all && !live.lacks_port_file)
+}
+
+/// The script that starts the debugger.
+struct Script {
+    /// Who made it: `softdock`, or the file that was named.
+    name: String,
+    text: Cow<'static, str>,
+}
+
+impl Script {
+    fn of(loader: Loader) -> Result<Script, Box<Stopped>> {
+        match loader {
+            Loader::Own => Ok(Script { name: String::from("softdock"), text: LOADER.into() }),
+            Loader::Named(path) => {
+                let name = named(&path);
+                let text = std::fs::read_to_string(&path);
+                let text = text.map_err(|error| unreadable(&name, &error))?;
+                Ok(Script { name, text: text.into() })
+            }
+            Loader::Legacy => Err(Stopped::at_loader(
+                "legacy-loader",
+                String::from("ptvsd cannot debug CPython 3.14 or later"),
+                String::from("unset PTVS_SAFE_ATTACH_LEGACY_PTvsd: debugpy is started then"),
+            )),
+        }
+    }
+}
+
+fn unreadable(loader: &str, error: &std::io::Error) -> Box<Stopped> {
+    Stopped::at_loader(
+        "loader-unreadable",
+        format!("{loader}: {error}"),
+        String::from("PTVS_SAFE_ATTACH_LOADER_OVERRIDE must name a script that is there, or go"),
+    )
 }
 
 /// The same request, as `attach` would be asked to run a script.
@@ -72,6 +118,10 @@ pub(super) struct Live<'d> {
     pub(super) args: &'d Args,
     pub(super) config: &'d Config,
     pub(super) wanted: &'d Wanted,
+    pub(super) events: &'d Events<'d>,
+    loader: Script,
+    port_file: Option<PathBuf>,
+    lacks_port_file: bool,
     cancellation: Cancellation,
     /// The target, to look at while the engine has its own hold of it.
     watched: Process,
@@ -86,12 +136,33 @@ impl<'d> Live<'d> {
         args: &'d Args,
         wanted: &'d Wanted,
         config: &'d Config,
+        events: &'d Events<'d>,
+        loader: Script,
     ) -> Result<Live<'d>, Box<Stopped>> {
         let cancellation = cancellation()?;
         let watched = open(args.target.pid)?;
         let staging = watched.stage().map_err(|error| unstaged(&error))?;
         let (clock, phases) = (WallClock::start(), Vec::new());
-        Ok(Live { args, config, wanted, cancellation, watched, staging, clock, phases })
+        let (port_file, lacks_port_file) = (None, false);
+        Ok(Live {
+            args,
+            config,
+            wanted,
+            events,
+            loader,
+            port_file,
+            lacks_port_file,
+            cancellation,
+            watched,
+            staging,
+            clock,
+            phases,
+        })
+    }
+
+    /// Who made the script that starts the debugger.
+    pub(super) fn loader(&self) -> &str {
+        &self.loader.name
     }
 
     /// Where the files are, as the target names it.
@@ -120,12 +191,18 @@ impl session::Dock for Live<'_> {
 
     fn attempt(&mut self, step: Step) -> Result<Asked, Box<Stopped>> {
         let stub = match step {
-            Step::Session | Step::Client => put_files(self.args, self.wanted, &mut self.staging)?,
-            Step::Stop => put_breakpoint(&mut self.staging)?,
+            Step::Session | Step::Client => {
+                let loader = &self.loader.text;
+                put_files(self.args, self.wanted, loader, &mut self.staging)?
+            }
+            Step::Stop => {
+                self.events.begin();
+                put_breakpoint(&mut self.staging)?
+            }
         };
         let process = the_same(&mut self.watched)?;
         let attach = as_attach(self.args, Some(stub));
-        let done = attempt(process, &attach, self.config, self.cancellation.clone())?;
+        let done = attempt(process, &attach, self.config, self.events, self.cancellation.clone())?;
         self.phases = done.phases;
         Ok(Asked { report: done.report, waited: done.waited, main_thread: done.main_thread })
     }
@@ -159,7 +236,14 @@ impl session::Dock for Live<'_> {
     }
 
     fn tell(&mut self, docked: &Docked) {
-        tell(self, docked);
+        let port = tell(self, docked).port.filter(|_| docked.step == Step::Session);
+        if let (Some(file), Some(port)) = (&self.port_file, port)
+            && let Err(error) = write_port(file, port)
+        {
+            self.lacks_port_file = true;
+            let file = named(file);
+            output::message(&format!("softdock: cannot write the port to {file}: {error}"));
+        }
     }
 
     fn remove_files(&mut self) {
@@ -199,7 +283,12 @@ fn unstaged(error: &StageError) -> Box<Stopped> {
 }
 
 /// Writes the loader, and the stub that names it; returns where the stub is.
-fn put_files(args: &Args, wanted: &Wanted, staging: &mut Staging) -> Result<PathBuf, Box<Stopped>> {
+fn put_files(
+    args: &Args,
+    wanted: &Wanted,
+    text: &str,
+    staging: &mut Staging,
+) -> Result<PathBuf, Box<Stopped>> {
     let answers = bytes(&staging.answers());
     let (bundle, python) = (args.debugpy.as_deref(), args.python.as_deref());
     let (bundle, python) = (bundle.map(bytes), python.map(bytes));
@@ -215,7 +304,7 @@ fn put_files(args: &Args, wanted: &Wanted, staging: &mut Staging) -> Result<Path
         watch: wanted.watch.unwrap_or_default(),
     };
     let [stub, loader] = Step::Session.scripts();
-    let loader = put(staging, loader, LOADER)?;
+    let loader = put(staging, loader, text)?;
     put(staging, stub, &stub::stub(&bytes(&loader), &settings))
 }
 
@@ -229,6 +318,17 @@ fn put_breakpoint(staging: &mut Staging) -> Result<PathBuf, Box<Stopped>> {
 
 fn put(staging: &mut Staging, name: &str, text: &str) -> Result<PathBuf, Box<Stopped>> {
     staging.put(name, text.as_bytes()).map_err(|error| unstaged(&error))
+}
+
+/// Whoever waits for the file finds the whole port, or none.
+fn write_port(file: &Path, port: u16) -> std::io::Result<()> {
+    let mut unfinished = file.as_os_str().to_owned();
+    unfinished.push(format!(".{}.new", std::process::id()));
+    std::fs::write(&unfinished, format!("{port}\n"))?;
+    std::fs::rename(&unfinished, file).inspect_err(|_| {
+        // It says what is wrong with the other one.
+        let _ = std::fs::remove_file(&unfinished);
+    })
 }
 
 fn bytes(path: &Path) -> Vec<u8> {

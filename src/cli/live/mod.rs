@@ -5,6 +5,7 @@
 mod attach;
 mod cancel;
 mod debug;
+mod events;
 mod inspect;
 mod session;
 
@@ -13,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use softdock::live::Phase;
+use softdock::phases::Phase;
 use softdock::report::words::clean;
 use softdock::report::{self, Attempt, Line, Stopped};
 use softdock_attach::{Left, Reason, Report};

@@ -3,8 +3,9 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
 use softdock::report::words;
-use softdock::report::{Line, Session};
+use softdock::report::{Line, Session, Telemetry};
 use softdock::session::{Docked, End, Step, Surroundings, report};
 use softdock_debugpy::Mode;
 
@@ -14,20 +15,32 @@ use super::attach::planned;
 use super::debug::{Live, named};
 use super::{Timed, details, failure, hint, phases, tell_failure};
 
-/// Prints it all.
-pub(super) fn tell(live: &Live<'_>, docked: &Docked) {
+/// A session with what only a live one has.
+#[derive(Serialize)]
+struct Told<'s> {
+    #[serde(flatten)]
+    session: &'s Session,
+    /// Who made the script that starts the debugger: `softdock`, or the file that was named.
+    loader: &'s str,
+}
+
+/// Prints it all, and notes the event; returns what was told.
+pub(super) fn tell(live: &Live<'_>, docked: &Docked) -> Session {
     let folder = named(live.folder());
     let around = Surroundings { folder: &folder, is_elsewhere: live.is_elsewhere() };
     let session = report(docked, live.wanted, &around);
+    live.events.note(Telemetry::of_session(&docked.asked.report, &session));
     if live.args.target.format == Format::Json {
         let phases = live.config.verbose.then(|| phases(&live.phases));
-        output::json(&Line::new("debug", Timed { body: session, phases }));
+        let body = Told { session: &session, loader: live.loader() };
+        output::json(&Line::new("debug", Timed { body, phases }));
     } else {
         if live.config.verbose {
             output::message(&details(&session.attach, &live.phases));
         }
         tell_text(live, docked, &session);
     }
+    session
 }
 
 /// The thread that was asked, in words.

@@ -1,0 +1,169 @@
+//! What programs are told of an attempt beside its result: one summary line, two events by the
+//! schema that is committed, and the port in a file.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::command::{Ran, attach, attach_command, softdock};
+use crate::debug::{debug, debug_and_expect, debuggable};
+use crate::pythons::Python;
+use crate::requests::pending;
+use crate::service::{Service, WORK};
+use crate::target::{BUSY, Folder, Target, eventually};
+use crate::{Situation, always};
+
+pub(crate) fn situations() -> Vec<Situation> {
+    vec![
+        always("events-of-every-attempt", of_every_attempt),
+        always("events-of-an-interrupt", of_an_interrupt),
+        debuggable("events-of-a-debugger", of_a_debugger),
+        debuggable("events-of-another-loader", of_another_loader),
+        debuggable("debug-and-tell-the-port-in-a-file", and_tell_the_port_in_a_file),
+    ]
+}
+
+/// The events in a file, each as the schema says, two and two of one attempt.
+#[track_caller]
+fn results(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(!text.contains(".py") && !text.contains("0x"), "it names no path and no address");
+    let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    events.iter().for_each(expect_by_schema);
+    let (pairs, rest) = events.as_chunks();
+    assert_eq!(rest, [Value::Null; 0]);
+    for [attempt, result] in pairs {
+        assert_eq!([&attempt["kind"], &result["kind"]], ["attach-attempt", "attach-result"]);
+        for (name, value) in attempt.as_object().unwrap() {
+            assert!(name == "kind" || *value == result[name], "{name}: {result:#}");
+        }
+    }
+    pairs.iter().map(|[_, result]| result.clone()).collect()
+}
+
+#[track_caller]
+fn expect_by_schema(event: &Value) {
+    let schema = include_str!("../../docs/telemetry.schema.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let is_attempt = event["kind"] == "attach-attempt";
+    let schema = &schema["$defs"][if is_attempt { "Head" } else { "Ended" }];
+    for name in schema["required"].as_array().unwrap() {
+        assert!(event.get(name.as_str().unwrap()).is_some(), "{name} is missing: {event:#}");
+    }
+    for (name, value) in event.as_object().unwrap() {
+        let field = &schema["properties"][name];
+        let is_around = matches!(name.as_str(), "format" | "kind");
+        assert!(is_around || !field.is_null(), "{name} is not in the schema");
+        let values = field["enum"].as_array();
+        assert!(values.is_none_or(|values| values.contains(value)), "{name} is {value}");
+    }
+}
+
+fn of_every_attempt(python: &Python) {
+    let folder = Folder::new();
+    let target = Target::run(python, &folder, BUSY);
+    let script = folder.script("a.py", "1");
+    let file = folder.path().join("events");
+    let telemetry = ["--telemetry", file.to_str().unwrap()];
+    let good = attach(&target, &script, &telemetry);
+    good.expect_consumed();
+    let mut disabled = attach_command(&target, &script);
+    disabled.args(telemetry).env("PTVS_SAFE_ATTACH_MANAGED_DISABLE", "1");
+    let refused = Ran::of(disabled.output().unwrap());
+    refused.expect_stop("refused", "gate", "feature-disabled");
+    std::fs::remove_file(&script.path).unwrap();
+    let missing = attach(&target, &script, &telemetry);
+    missing.expect_stop("refused", "preflight", "script-missing");
+    for ran in [&good, &refused, &missing] {
+        let lines = ran.stderr.lines().filter(|line| line.starts_with("[PTVS][SafeAttach] "));
+        assert_eq!(lines.count(), 1, "{}", ran.stderr);
+    }
+    let results = results(&file);
+    let codes: Vec<_> = results.iter().map(|result| &result["code"]).collect();
+    assert_eq!(codes, ["None", "FeatureDisabled", "ScriptBufferWrite"]);
+    assert_eq!([&results[0]["command"], &results[0]["frontEnd"]], ["attach", "managed"]);
+    assert_eq!([&results[0]["loader"], &results[0]["loaderType"]], [&Value::Null; 2]);
+    let aloud = attach(&target, &script, &["--telemetry", "-"]);
+    let events = aloud.stderr.lines().filter(|line| line.starts_with("{\"format\":1,"));
+    assert_eq!(events.count(), 2, "{}", aloud.stderr);
+}
+
+fn of_an_interrupt(python: &Python) {
+    let folder = Folder::new();
+    let target = Target::blocked(python, &folder);
+    let script = folder.script("a.py", "1");
+    let file = folder.path().join("events");
+    let mut command = attach_command(&target, &script);
+    command.args(["--timeout", "60s", "--telemetry", file.to_str().unwrap()]);
+    let waiting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    eventually(|| pending(&target));
+    let pid = waiting.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let ran = Ran::of(waiting.wait_with_output().unwrap());
+    let results = results(&file);
+    assert_eq!(results.len(), 1);
+    assert_eq!(results[0]["outcome"], ran.json()["outcome"]);
+    assert_eq!(results[0]["code"], "Cancelled");
+    target.finish();
+}
+
+fn of_a_debugger(python: &Python) {
+    let folder = Folder::new();
+    let service = Service::start(python, &folder, WORK);
+    let file = folder.path().join("events");
+    let telemetry = ["--telemetry", file.to_str().unwrap()];
+    let (port, _) = debug_and_expect(&service.target, &telemetry);
+    let patience = ["--break", "--client-timeout", "50ms"];
+    let nobody = debug(&service.target, &[&telemetry[..], &patience].concat());
+    assert_eq!(nobody.code, Some(1), "{}", nobody.stderr);
+    let results = results(&file);
+    let of = |name: &str| results.iter().map(|result| result[name].clone()).collect::<Vec<_>>();
+    assert_eq!(of("command"), ["debug", "debug"]);
+    assert_eq!(of("loader"), ["New", "New"]);
+    assert_eq!(of("loaderType"), ["listen", "listen"]);
+    assert_eq!(of("outcome"), ["listening", "failed"]);
+    assert_eq!(of("site"), ["session", "session"]);
+    assert_eq!(of("code"), ["None", "ScriptExecution"]);
+    assert_eq!(of("dynPort")[0], port);
+    assert_eq!(of("breakInjected"), [false, false]);
+}
+
+/// One that starts nothing says so; the old one cannot be had.
+fn of_another_loader(python: &Python) {
+    let folder = Folder::new();
+    let target = Target::run(python, &folder, BUSY);
+    let loader = folder.path().join("mine.py");
+    std::fs::write(&loader, "pass\n").unwrap();
+    let file = folder.path().join("events");
+    let run = |name: &str, value: &str| {
+        let mut command = softdock();
+        command.args(["debug", "--format", "json", "--timeout", "300ms", "--pid"]);
+        command.arg(target.pid().to_string()).arg("--telemetry").arg(&file);
+        Ran::of(command.env(format!("PTVS_SAFE_ATTACH_{name}"), value).output().unwrap())
+    };
+    let silent = run("LOADER_OVERRIDE", loader.to_str().unwrap());
+    assert_eq!(silent.json()["reason"], "silent", "{}", silent.stderr);
+    assert_eq!(silent.json()["loader"], loader.to_str().unwrap());
+    let missing = run("LOADER_OVERRIDE", "/no/such.py");
+    missing.expect_stop("refused", "loader", "loader-unreadable");
+    let legacy = run("LEGACY_PTvsd", "1");
+    legacy.expect_stop("refused", "loader", "legacy-loader");
+    let results = results(&file);
+    let of = |name: &str| results.iter().map(|result| result[name].clone()).collect::<Vec<_>>();
+    assert_eq!(of("code"), ["ScriptExecution", "LoaderResolve", "LoaderResolve"]);
+    assert_eq!(of("loaderType"), ["listen", "listen", "legacy"]);
+    assert_eq!(of("loader"), ["New", "New", "Legacy"]);
+}
+
+fn and_tell_the_port_in_a_file(python: &Python) {
+    let folder = Folder::new();
+    let service = Service::start(python, &folder, WORK);
+    let file = folder.path().join("port");
+    let (port, json) = debug_and_expect(&service.target, &["--port-file", file.to_str().unwrap()]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{port}\n"));
+    assert_eq!(json["loader"], json!("softdock"));
+    let lost = debug(&service.target, &["--port-file", "/no/such/folder/port"]);
+    assert_eq!((lost.code, &lost.json()["outcome"]), (Some(1), &json!("listening")));
+    assert!(lost.stderr.contains("cannot write the port to /no/such/folder/port: "));
+}
