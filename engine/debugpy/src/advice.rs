@@ -24,7 +24,8 @@ const KNOWN: &[(&str, &str)] = &[
     ),
     (
         "sys.executable is no Python",
-        "name the interpreter that shall run the debug adapter, as the target does: --python PATH",
+        "name the interpreter that shall run the debug adapter, as the target does: --python PATH; \
+         --in-process needs none",
     ),
     (
         "spawning debug adapter",
@@ -44,6 +45,7 @@ const KNOWN: &[(&str, &str)] = &[
         "another debugger is at work",
         "there is one place for a debugger in a process: end the other one first",
     ),
+    ("debugpy cannot listen", "leave --in-process out: an adapter says why it cannot"),
     ("another session is being started", "try again when it is there"),
 ];
 
@@ -70,7 +72,7 @@ mod tests {
     #[test]
     fn the_errors_of_the_loader_have_advice() {
         let raised: Vec<&str> = crate::LOADER.split("raise RuntimeError(\"").skip(1).collect();
-        assert_eq!(raised.len(), 5);
+        assert_eq!(raised.len(), 6);
         for text in raised {
             let message = text.split('"').next().unwrap();
             assert!(advice(message).is_some(), "{message}");
