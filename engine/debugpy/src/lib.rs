@@ -4,7 +4,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | `loader.py` | what runs in the target |
-//! | [`stub`] | the few lines that CPython is asked to run: the settings, and where the loader is |
+//! | [`stub`] | the two lines that CPython is asked to run: the settings, and where the loader is |
 //! | [`literal`] | text and bytes as Python spells them |
 //! | [`record`] | the file in which the target tells how far it is |
 //! | [`endpoint`] | hosts, ports, and the names of sessions |

@@ -1,11 +1,10 @@
 """Starts debugpy in the process that softdock attached to, and tells in a file what came of it.
 
-It comes into the middle of somebody's program: between two instructions of a thread that may hold
-any lock and be half way through any import. So that thread waits for nothing and only starts another
-one, which runs this; and nothing here prints, or raises into the program.
+It runs in the middle of somebody's program: between two instructions of a thread that may hold any
+lock and be half way through any import. So that thread waits for nothing and only starts another
+one, which does all that takes time; and nothing here prints, or raises into the program.
 
-SETTINGS are given by the stub that runs this text, and ERROR if there can be no other thread. It is
-not a module, and nothing imports it.
+SETTINGS is given by the stub that runs this text. It is not a module, and nothing imports it.
 """
 
 # Built in and always loaded: these two read no file and wait for no import.
@@ -17,8 +16,16 @@ SHORT_TURN = 0.0001  # seconds; CPython's own is 5 ms
 MANY_OBJECTS = 100_000  # debugpy makes 45,000 until it listens; CPython's own threshold is 2,000
 
 
+def begin():
+    """All that the interrupted thread does."""
+    try:
+        _thread.start_new_thread(work, ())
+    except Exception as error:  # a limit of threads, a sub-interpreter without daemon threads
+        tell_error(error)
+
+
 def work():
-    """All that the thread does."""
+    """All that the helper thread does."""
     try:
         tell("started")
     except Exception:
@@ -292,7 +299,4 @@ def quoted(value):
     return '"' + "".join(map(escape, text)) + '"'
 
 
-if ERROR:  # a limit of threads, a sub-interpreter without daemon threads
-    tell_error(ERROR)
-else:
-    work()
+begin()

@@ -1,4 +1,4 @@
-//! The few lines that CPython is asked to run: the settings, and where the rest is.
+//! The two lines that CPython is asked to run: the settings, and where the rest is.
 //!
 //! The settings stand in the text, since the environment of whoever attaches is not the target's.
 //! The lines import nothing: the thread that runs them may be in the middle of any import.
@@ -80,33 +80,25 @@ pub fn stub(loader: &[u8], settings: &Settings<'_>) -> String {
         ("patience", seconds(settings.patience)),
         ("watch", seconds(settings.watch)),
     ];
-    let path = bytes(loader);
-    // The loader is read here, since its folder may be taken away; but to compile it takes longer
-    // than all else that the thread has to do for it, so that another one does that, too.
-    format!(
-        "{}with open({path}, 'rb') as file: text = file.read()\n\
-         def run(error=None): exec(compile(text, {path}, 'exec'), \
-         {{'__name__': 'softdock', 'SETTINGS': settings, 'ERROR': error}})\n\
-         try: __import__('_thread').start_new_thread(run, ())\n\
-         except Exception as error: run(error)\n",
-        assignment(&entries)
-    )
+    run(loader, &entries)
 }
 
 /// The stub that runs the breakpoint, which is at this path; that it did is told by a new file.
 #[must_use]
 pub fn break_stub(breakpoint: &[u8], answer: &[u8]) -> String {
-    let path = bytes(breakpoint);
-    format!(
-        "{}with open({path}, 'rb') as file: exec(compile(file.read(), {path}, 'exec'), \
-         {{'__name__': 'softdock', 'SETTINGS': settings}})\n",
-        assignment(&[("answer", bytes(answer))])
-    )
+    run(breakpoint, &[("answer", bytes(answer))])
 }
 
-fn assignment(settings: &[(&str, String)]) -> String {
+fn run(script: &[u8], settings: &[(&str, String)]) -> String {
+    let script = bytes(script);
     let entries = settings.iter().map(|(name, value)| format!("{}: {value}", text(name)));
-    format!("settings = {{{}}}\n", entries.collect::<Vec<String>>().join(", "))
+    let entries: Vec<String> = entries.collect();
+    format!(
+        "settings = {{{}}}\n\
+         with open({script}, 'rb') as file: exec(compile(file.read(), {script}, 'exec'), \
+         {{'__name__': 'softdock', 'SETTINGS': settings}})\n",
+        entries.join(", ")
+    )
 }
 
 /// In whole seconds, since Python's own are floats; never less than was asked for.
@@ -134,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stub_is_a_few_lines() {
+    fn the_stub_is_two_lines() {
         let (session, mode) = ("S-1".parse().unwrap(), Mode::Listen("[::1]:7".parse().unwrap()));
         let stub = stub(b"/tmp/softdock-1/loader.py", &settings(&session, &mode));
         let lines: Vec<&str> = stub.split_terminator('\n').collect();
@@ -144,11 +136,9 @@ mod tests {
                 "settings = {'session': 'S-1', 'connect': False, 'host': '::1', 'port': 7, \
                  'answers': b'/tmp/softdock-1/answers', 'bundle': None, 'python': None, \
                  'in_process': False, 'subprocesses': False, 'patience': 2, 'watch': 0}",
-                "with open(b'/tmp/softdock-1/loader.py', 'rb') as file: text = file.read()",
-                "def run(error=None): exec(compile(text, b'/tmp/softdock-1/loader.py', 'exec'), \
-                 {'__name__': 'softdock', 'SETTINGS': settings, 'ERROR': error})",
-                "try: __import__('_thread').start_new_thread(run, ())",
-                "except Exception as error: run(error)",
+                "with open(b'/tmp/softdock-1/loader.py', 'rb') as file: \
+                 exec(compile(file.read(), b'/tmp/softdock-1/loader.py', 'exec'), \
+                 {'__name__': 'softdock', 'SETTINGS': settings})",
             ]
         );
     }
@@ -161,7 +151,7 @@ mod tests {
         let settings =
             Settings { bundle: Some(odd), python: Some(odd), ..settings(&session, &mode) };
         let stub = stub(odd, &settings);
-        assert_eq!(stub.lines().count(), 5);
+        assert_eq!(stub.lines().count(), 2);
         assert!(stub.is_ascii());
         let spelled = r"b'/t\'mp\\/\x0a\xff\'); import os #'";
         assert_eq!(stub.matches(spelled).count(), 4);
