@@ -1,9 +1,9 @@
 //! How long it takes until a program can be debugged, and how long it halts for that, against
 //! debugpy's own way into a process, `python -m debugpy --pid`: runs in turns, each on a program of
-//! its own: one that does nothing but look at its clock, and one that mostly sleeps. Needs a CPython 3.14+ with debugpy (see
-//! `snapshots/live/pythons.rs`); without one it says so.
+//! its own, one that does nothing but look at its clock, or one that mostly sleeps. Needs a CPython
+//! 3.14+ with debugpy (see `snapshots/live/pythons.rs`); without one it says so.
 //!
-//! Half of all is what debugpy itself does, in both ways: it imports itself, and starts its adapter.
+//! Half of it is what debugpy does in both ways: it imports itself, and starts its adapter.
 
 #![allow(clippy::float_arithmetic, reason = "ratios for a person to read")]
 

@@ -59,8 +59,8 @@ fn all_that_an_editor_does(python: &Python) {
     assert_eq!(service.target.errors(), "");
 }
 
-/// It goes without a word while the program stands at a breakpoint. An adapter would let the program
-/// go on then; here it stands until the next editor comes, which can do that.
+/// It goes without a word while the program stands at a breakpoint. An adapter would let the
+/// program go on then; here it stands until the next editor comes, which can do that.
 fn and_lose_the_editor(python: &Python) {
     let folder = Folder::new();
     let service = Service::start(python, &folder, WORK);

@@ -79,8 +79,8 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) subprocesses: bool,
 
-    /// Let debugpy speak to the editor itself, instead of through an adapter in a process of its own:
-    /// it listens in half the time, and needs no interpreter to run one.
+    /// Let debugpy speak to the editor itself, instead of through an adapter in a process of its
+    /// own: it listens in half the time, and needs no interpreter to run one.
     #[arg(long, conflicts_with_all = ["connect", "python", "subprocesses"])]
     pub(crate) in_process: bool,
 
