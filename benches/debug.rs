@@ -1,10 +1,9 @@
 //! How long it takes until a program can be debugged, and how long it halts for that, against
 //! debugpy's own way into a process, `python -m debugpy --pid`: runs in turns, each on a program of
-//! its own: one that does nothing but look at its clock, and one that mostly sleeps. Needs a
-//! CPython 3.14+ with debugpy (see `snapshots/live/pythons.rs`); without one it says so.
+//! its own, one that does nothing but look at its clock, or one that mostly sleeps. Needs a CPython
+//! 3.14+ with debugpy (see `snapshots/live/pythons.rs`); without one it says so.
 //!
-//! Half of all is what debugpy itself does, in both ways: it imports itself, and starts its
-//! adapter.
+//! Half of it is what debugpy does in both ways: it imports itself, and starts its adapter.
 
 #![allow(clippy::float_arithmetic, reason = "ratios for a person to read")]
 
@@ -45,8 +44,10 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::fs::File;
     use std::io::{BufRead, BufReader};
     use std::net::{TcpListener, TcpStream};
+    use std::os::unix::fs::FileExt;
     use std::path::Path;
     use std::process::{Child, ChildStdout, Stdio};
     use std::time::{Duration, Instant};
@@ -57,7 +58,7 @@ mod linux {
     use crate::dap::Client;
     use crate::pythons::Python;
     use crate::service::Service;
-    use crate::target::Folder;
+    use crate::target::{Folder, PATIENCE};
 
     /// Runs of each kind.
     const RUNS: usize = 50;
@@ -84,7 +85,7 @@ while True:
     last = now
 ";
 
-    /// Has something to do now and then. In two lines: for debugpy, a loop in one has no next line.
+    /// Has something to do now and then.
     const QUIET: &str = "import sys, time
 sys.executable = sys.argv[1]
 open(sys.argv[2], 'wb').write(bytes(8))
@@ -109,20 +110,19 @@ while True:
     struct Ways {
         ours: Moments,
         in_process: Moments,
-        stops: Moments,
         theirs: Moments,
     }
 
     pub(crate) fn measure(python: &Python) {
         let (mut busy, mut quiet) = (Ways::default(), Ways::default());
-        let mut alone = Vec::new();
+        let (mut stops, mut alone) = (Moments::default(), Vec::new());
         for _ in 0..RUNS {
             for (program, ways) in [(BUSY, &mut busy), (QUIET, &mut quiet)] {
                 run(python, program, |it| by_softdock(it, &[], &mut ways.ours));
                 run(python, program, |it| by_debugpy(python, it, &mut ways.theirs));
                 run(python, program, |it| by_softdock(it, &["--in-process"], &mut ways.in_process));
-                run(python, program, |it| by_softdock(it, &["--break"], &mut ways.stops));
             }
+            run(python, BUSY, |it| by_softdock(it, &["--break"], &mut stops));
             run(python, BUSY, |it| {
                 std::thread::sleep(ALONE);
                 alone.push(halted(it));
@@ -130,6 +130,8 @@ while True:
         }
         println!("CPython {} ({RUNS} runs of each, in turns)", python.version);
         times("busy", &busy);
+        let reference = median(&busy.theirs.connected);
+        tell("softdock debug --break, stops", &stops.stopped, reference);
         times("quiet", &quiet);
         println!("  longest halt of the busy program           median      95 %");
         let reference = median(&busy.theirs.halted);
@@ -149,7 +151,6 @@ while True:
         tell("softdock debug, started", &ways.ours.started, reference);
         tell("softdock debug, listens", &ways.ours.listening, reference);
         tell("softdock debug, connected", &ways.ours.connected, reference);
-        tell("softdock debug --break, stops", &ways.stops.stopped, reference);
         tell("softdock debug --in-process, listens", &ways.in_process.listening, reference);
         tell("softdock debug --in-process, connected", &ways.in_process.connected, reference);
     }
@@ -160,8 +161,14 @@ while True:
         let service = Service::start(python, &folder, program);
         // What it has halted for until now is its own start.
         std::thread::sleep(Duration::from_millis(50));
-        std::fs::write(&service.progress, [0; 8]).expect("the file that it shares");
+        clear(&service);
         work(&service);
+    }
+
+    /// Without cutting the file short: the program has it mapped.
+    fn clear(service: &Service) {
+        let file = File::options().write(true).open(&service.progress);
+        file.and_then(|file| file.write_all_at(&[0; 8], 0)).expect("the file that it shares");
     }
 
     fn halted(service: &Service) -> Duration {
@@ -177,7 +184,7 @@ while True:
         let began = Instant::now();
         let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut child = child.expect("the command");
-        wait_for_record(&session);
+        wait_for_record(&session, began);
         moments.started.push(began.elapsed());
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe"));
         let port = port(&next_line(&mut lines));
@@ -211,7 +218,7 @@ while True:
     }
 
     /// Waits until the target has told of this session for the first time.
-    fn wait_for_record(session: &str) {
+    fn wait_for_record(session: &str, began: Instant) {
         let of_session = |folder: &Path| {
             let stub = std::fs::read_to_string(folder.join("stub.py")).unwrap_or_default();
             stub.contains(session) && folder.join("answers/record.json").exists()
@@ -223,6 +230,7 @@ while True:
             ours.map(|entry| entry.path()).any(|folder| of_session(&folder))
         };
         while !is_there() {
+            assert!(began.elapsed() < PATIENCE, "nothing is told of {session}");
             std::thread::sleep(LOOK_AGAIN);
         }
     }

@@ -154,22 +154,25 @@ fn of_which_one_is_cpython(python: &Python) {
     eventually(|| last.marks().contains(&String::from("last")).then_some(()));
     let marks = last.marks();
     let runs = |name: String| marks.iter().filter(|mark| **mark == name).count();
-    let mut twice = 0;
+    let mut unlucky = 0;
     for (round, report) in told.iter().enumerate() {
         let runs = runs(format!("ours {round}"));
         let is_true = match [&report["outcome"], &report["undo"]].map(|word| word.as_str()) {
-            [Some("consumed"), _] => runs >= 1,
+            [Some("consumed"), _] => {
+                unlucky += usize::from(runs != 1);
+                runs <= 2
+            }
             [Some("refused"), _] | [Some("failed"), Some("clean")] => runs == 0,
             // What became of it cannot be seen any more.
             [Some("failed"), _] => runs <= 1,
             _ => false,
         };
         assert!(is_true, "round {round}: it ran {runs} times, and this was told: {report:#}");
-        twice += usize::from(runs > 1);
     }
-    // Their flag can fall between our last look and our own, and be taken there: the window of one
-    // access that nothing closes.
-    assert!(twice <= ROUNDS / 100, "{twice} ran twice");
+    // Two windows of one access that nothing closes: their flag falls between our last look and our
+    // own, so that ours runs twice; their path is there when CPython, which has lowered our flag,
+    // comes to copy ours.
+    assert!(unlucky <= ROUNDS / 100, "{unlucky} ran twice, or not at all");
     assert_eq!(target.errors(), "");
 }
 

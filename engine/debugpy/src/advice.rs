@@ -28,7 +28,8 @@ const KNOWN: &[(&str, &str)] = &[
     ),
     (
         "sys.executable is no Python",
-        "name the interpreter that shall run the debug adapter, as the target does: --python PATH",
+        "name the interpreter that shall run the debug adapter, as the target does: --python PATH; \
+         --in-process needs none",
     ),
     (
         "spawning debug adapter",
@@ -48,6 +49,7 @@ const KNOWN: &[(&str, &str)] = &[
         "another debugger is at work",
         "there is one place for a debugger in a process: end the other one first",
     ),
+    ("debugpy cannot listen", "leave --in-process out: an adapter says why it cannot"),
     ("another session is being started", "try again when it is there"),
 ];
 
