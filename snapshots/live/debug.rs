@@ -139,19 +139,23 @@ fn at_a_port_that_is_asked_for(python: &Python) {
 }
 
 fn where_the_port_is_busy(python: &Python) {
+    fails_where_the_port_is_busy(python, &[]);
+}
+
+/// Nothing is spoilt by that: it works at another port.
+pub(crate) fn fails_where_the_port_is_busy(python: &Python, more: &[&str]) {
     let folder = Folder::new();
     let service = Service::start(python, &folder, WORK);
     let busy = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = busy.local_addr().unwrap().port().to_string();
-    let ran = debug(&service.target, &["--port", &port]);
+    let ran = debug(&service.target, &[more, &["--port", &port]].concat());
     ran.expect_stop("failed", "session", "target-error");
     let json = ran.json();
     let message = json["error"]["message"].as_str().unwrap();
     assert!(message.contains("Address already in use"), "{json:#}");
     assert!(json["hint"].as_str().unwrap().contains("--port"), "{json:#}");
     assert_eq!((&json["code"], &json["port"]), (&"ScriptExecution".into(), &Value::Null));
-    // Nothing is spoilt by that.
-    let (port, json) = debug_and_expect(&service.target, &[]);
+    let (port, json) = debug_and_expect(&service.target, more);
     assert_eq!(json["reused"], false);
     Client::attach(port, &[]).disconnect();
     assert_eq!(service.target.errors(), "");

@@ -1,7 +1,6 @@
 //! `softdock debug --in-process`: debugpy without an adapter is as good for an editor, and leaves
 //! out the process.
 
-use std::net::TcpListener;
 use std::path::Path;
 
 use serde_json::json;
@@ -9,7 +8,7 @@ use serde_json::json;
 use crate::Situation;
 use crate::clients::{Running, port};
 use crate::dap::Client;
-use crate::debug::{debug, debug_and_expect, debuggable, free_port};
+use crate::debug::{debug_and_expect, debuggable, fails_where_the_port_is_busy, free_port};
 use crate::predicaments::adapter_at;
 use crate::pythons::Python;
 use crate::service::{Service, WORK, WORK_LINE};
@@ -97,17 +96,5 @@ fn and_stop_where_it_is(python: &Python) {
 
 /// debugpy would complain in the middle of the program, and tell us nothing.
 fn where_the_port_is_busy(python: &Python) {
-    let folder = Folder::new();
-    let service = Service::start(python, &folder, WORK);
-    let busy = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = busy.local_addr().unwrap().port().to_string();
-    let ran = debug(&service.target, &["--in-process", "--port", &port]);
-    ran.expect_stop("failed", "session", "target-error");
-    let json = ran.json();
-    let message = json["error"]["message"].as_str().unwrap();
-    assert!(message.contains("Address already in use"), "{json:#}");
-    let (port, json) = debug_and_expect(&service.target, &["--in-process"]);
-    assert_eq!(json["reused"], false);
-    Client::attach(port, &[]).disconnect();
-    assert_eq!(service.target.errors(), "");
+    fails_where_the_port_is_busy(python, &["--in-process"]);
 }

@@ -1,5 +1,6 @@
 //! `softdock replay`: one run once more, with everything that happened in it.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use softdock::blame::{Blame, blame};
@@ -55,18 +56,11 @@ fn replay_steps(case: &Case, stepping: &Stepping) -> Result<Exit, Mistake> {
         output::message(&format!("softdock: {OTHERWISE}\n{}", again.trace()));
         return Ok(Exit::Nondeterministic);
     }
-    for unmet in &run.mismatches {
-        output::message(&output::styled(output::WARN, format!("softdock: {unmet}")));
+    let exit = judged(&run.mismatches, &run.broken);
+    if exit == Exit::Finding {
+        advise(case);
     }
-    if run.broken.is_empty() {
-        output::result("every promise was kept");
-        return Ok(Exit::AsAsked);
-    }
-    for broken in &run.broken {
-        output::result(&output::styled(output::BAD, format!("  WRONG: {broken}")));
-    }
-    advise(case);
-    Ok(Exit::Finding)
+    Ok(exit)
 }
 
 /// A request for a debugger, once more.
@@ -78,17 +72,22 @@ fn replay_session(case: &Case, session: &Session) -> Result<Exit, Mistake> {
         output::message(&format!("softdock: {OTHERWISE}\n{}", again.story()));
         return Ok(Exit::Nondeterministic);
     }
-    for unmet in &run.mismatches {
+    Ok(judged(&run.mismatches, &run.broken))
+}
+
+/// Tells what came out otherwise than expected, and which promises were broken.
+fn judged(mismatches: &[String], broken: &[impl Display]) -> Exit {
+    for unmet in mismatches {
         output::message(&output::styled(output::WARN, format!("softdock: {unmet}")));
     }
-    if run.broken.is_empty() {
+    if broken.is_empty() {
         output::result("every promise was kept");
-        return Ok(Exit::AsAsked);
+        return Exit::AsAsked;
     }
-    for broken in &run.broken {
+    for broken in broken {
         output::result(&output::styled(output::BAD, format!("  WRONG: {broken}")));
     }
-    Ok(Exit::Finding)
+    Exit::Finding
 }
 
 fn replay_attempt(case: &Case, attach: &Attach, by: FrontEnd) -> Result<Exit, Mistake> {
