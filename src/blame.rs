@@ -8,6 +8,9 @@
 //! have known, and the window in which it happened is one access wide. It is excused, counted and
 //! listed by its name. If the promise is broken all the same, then its cause lies further back, and
 //! the engine had at least one access in which it could have looked: it ignored evidence.
+//!
+//! One thing is never seen, however often one looks: whether a thread that has lowered the flag of a
+//! request has copied its path yet. The target that holds still has, at once.
 
 use std::fmt;
 
@@ -35,12 +38,19 @@ pub enum Window {
     OtherDebugger,
     /// The target reads in the middle of one of our writes.
     MidWrite,
+    /// A thread has lowered the flag of somebody's request, and copies the path after our write.
+    CopiedLate,
 }
 
 impl Window {
     /// All of them.
-    pub const ALL: [Window; 4] =
-        [Window::ThreadEnds, Window::EventsChange, Window::OtherDebugger, Window::MidWrite];
+    pub const ALL: [Window; 5] = [
+        Window::ThreadEnds,
+        Window::EventsChange,
+        Window::OtherDebugger,
+        Window::MidWrite,
+        Window::CopiedLate,
+    ];
 
     /// Its name in certificates and messages.
     #[must_use]
@@ -50,6 +60,7 @@ impl Window {
             Window::EventsChange => "events-change",
             Window::OtherDebugger => "other-debugger",
             Window::MidWrite => "mid-write",
+            Window::CopiedLate => "copied-late",
         }
     }
 
@@ -86,6 +97,13 @@ impl Window {
             Window::MidWrite => {
                 "The target reads between two bytes of one of our writes, which no system promises \
                  to be one. `attach --freeze` closes it."
+            }
+            Window::CopiedLate => {
+                "A thread has lowered the flag of another debugger's request and loses its \
+                 processor before it copies the path: it copies what we write, or as much of that \
+                 as has landed. Nothing in memory tells it from a thread that is done; it is as \
+                 wide as the thread is kept waiting. softdocks keep their turn until it has run \
+                 on; others do not."
             }
         }
     }
@@ -139,5 +157,7 @@ fn window(access: u32, run: &Run) -> Window {
         | Actor::Switch(_)
         | Actor::Fork => None,
     });
-    window.min().unwrap_or(Window::MidWrite)
+    let is_taking = run.moves.iter().any(|(_, actor)| matches!(actor, Actor::Take(_)));
+    let otherwise = if is_taking { Window::CopiedLate } else { Window::MidWrite };
+    window.min().unwrap_or(otherwise)
 }
