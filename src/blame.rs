@@ -9,8 +9,8 @@
 //! listed by its name. If the promise is broken all the same, then its cause lies further back, and
 //! the engine had at least one access in which it could have looked: it ignored evidence.
 //!
-//! One thing is never seen, however often one looks: whether a thread that has lowered the flag of a
-//! request has copied its path yet. The target that holds still has, at once.
+//! One thing is never seen, however often one looks: whether a thread that has lowered the flag of
+//! a request has copied its path yet. The target that holds still has, at once.
 
 use std::fmt;
 
