@@ -52,7 +52,12 @@ fn a_killed_tracer() -> Result<(), Failed> {
 /// It cannot be stopped; the others go on, and so does it when it wakes.
 fn a_deep_sleep() -> Result<(), Failed> {
     let mut target = Target::start("vfork", &[]);
-    eventually(|| target.states().contains('D'));
+    // For a moment any thread is in that state, which waits for a page from the disk.
+    let sleeps_deep = || {
+        std::thread::sleep(Duration::from_millis(5));
+        target.states().contains('D')
+    };
+    eventually(|| (0..20).all(|_| sleeps_deep()));
     // Twice in a row: the first tracer must not be in the way of the second.
     for _ in 0..2 {
         let began = Instant::now();
