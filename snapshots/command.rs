@@ -220,7 +220,22 @@ fn every_name_of_the_vocabulary_is_explained() {
         let output = softdock(&folder, &["explain", name]);
         assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
     }
+    for name in words_of_telemetry() {
+        let output = softdock(&folder, &["explain", &name]);
+        assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
+    }
     snapshot("explain-typo", &seen(&softdock(&folder, &["explain", "verfy"])));
+}
+
+/// Every outcome and site that telemetry can have, those of live commands included.
+fn words_of_telemetry() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("docs/telemetry.schema.json"));
+    let schema: serde_json::Value = serde_json::from_str(&text.expect("a file")).expect("JSON");
+    let properties = &schema["$defs"]["Ended"]["properties"];
+    let names = |of: &str| properties[of]["enum"].as_array().expect("names").clone();
+    let words = names("outcome").into_iter().chain(names("site"));
+    words.map(|word| word.as_str().expect("a name").to_owned()).collect()
 }
 
 #[test]

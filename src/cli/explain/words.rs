@@ -142,6 +142,7 @@ const SITE: &[Word] = &[
 const LIVE_SITE: &[Word] = &[
     ("open", "The process is opened."),
     ("preflight", "The target is asked whether it could read the script."),
+    ("loader", "The script that starts a debugger is chosen, before the process is opened."),
     ("turn", "Another softdock may be attaching to the process. Its end is waited for."),
     ("session", "The target has the script that starts a debugger. What it tells is waited for."),
 ];
@@ -250,7 +251,7 @@ const ERROR: &[Word] = &[
     ("other", "Any other error of the system."),
 ];
 
-/// At the sites `open`, `preflight` and `turn`, which only live commands have.
+/// At the sites `open`, `loader`, `preflight` and `turn`, which only live commands have.
 const EARLY: &[Word] = &[
     ("not-a-pid", "The number cannot be a process id."),
     ("not-found", "There is no such process."),
@@ -274,6 +275,14 @@ const EARLY: &[Word] = &[
       to enter /tmp, /var/tmp or /dev/shm.",
     ),
     ("signals", "Signals cannot be listened to."),
+    (
+        "loader-unreadable",
+        "The file that PTVS_SAFE_ATTACH_LOADER_OVERRIDE names cannot be read, or is no text.",
+    ),
+    (
+        "legacy-loader",
+        "PTVS_SAFE_ATTACH_LEGACY_PTvsd asks for ptvsd, which cannot debug CPython 3.14 or later.",
+    ),
 ];
 
 const STATE: &[Word] = &[
