@@ -117,10 +117,15 @@ impl Census {
             self.no_false_positives("false-positives-concord", concord),
             self.all_but(
                 "one-summary-line",
-                "attempts with exactly one summary line",
+                "attempts that conclude exactly once, which the summary line is made of",
                 &self.not_concluded,
             ),
-            self.all_but("both-events", "attempts with both events of telemetry", &self.not_told),
+            self.all_but(
+                "both-events",
+                "attempts that begin before they touch anything and conclude exactly once, which the \
+                 two events of telemetry are made of",
+                &self.not_told,
+            ),
         ]
     }
 
