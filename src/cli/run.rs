@@ -185,7 +185,10 @@ impl Tally<'_> {
         match self.args.format {
             Format::Text => self.text(entry, run),
             Format::Json => output::json(&Line::new("run", told(entry, run))),
-            Format::Junit => drop(self.suite.add_test_case(case(entry, run))),
+            Format::Junit => {
+                let wrongs: Vec<String> = wrongs(run).collect();
+                self.case(&entry.name, &wrongs, run.trace.to_string());
+            }
         }
     }
 
@@ -199,12 +202,10 @@ impl Tally<'_> {
                 let stops = play.told.len();
                 output::result(&format!("{name:<44} {:<12} {stops} told", "stepped"));
                 output::result_if_any(&play.trace());
-                for wrong in &wrongs {
-                    output::result(&output::styled(output::BAD, format!("  WRONG: {wrong}")));
-                }
+                tell_wrongs(&wrongs);
             }
             Format::Json => output::json(&Line::new("run", told_play(entry, play, wrongs))),
-            Format::Junit => self.case(name, &wrongs),
+            Format::Junit => self.case(name, &wrongs, play.trace()),
         }
     }
 
@@ -219,9 +220,7 @@ impl Tally<'_> {
                 let reason = reason.unwrap_or_default();
                 output::result(&format!("{name:<44} {outcome:<12} {site:<18} {reason}"));
                 output::result_if_any(&run.story());
-                for wrong in &wrongs {
-                    output::result(&output::styled(output::BAD, format!("  WRONG: {wrong}")));
-                }
+                tell_wrongs(&wrongs);
             }
             Format::Json => {
                 let (name, clean, questions) = (name.clone(), run.is_clean(), run.questions);
@@ -229,20 +228,8 @@ impl Tally<'_> {
                 let told = ToldSession { name, clean, wrongs, questions, session };
                 output::json(&Line::new("run", told));
             }
-            Format::Junit => self.case(name, &wrongs),
+            Format::Junit => self.case(name, &wrongs, run.story()),
         }
-    }
-
-    fn case(&mut self, name: &str, wrongs: &[String]) {
-        let status = match wrongs {
-            [] => TestCaseStatus::success(),
-            wrongs => {
-                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                status.set_message(wrongs.join("; "));
-                status
-            }
-        };
-        self.suite.add_test_case(TestCase::new(name, status));
     }
 
     fn text(&self, entry: &Entry, run: &Run) {
@@ -253,13 +240,22 @@ impl Tally<'_> {
         if self.args.trace || !run.is_clean() {
             output::result(&format!("{}{}", run.trace, report.summary()));
         }
-        for wrong in wrongs(run) {
-            output::result(&output::styled(output::BAD, format!("  WRONG: {wrong}")));
-        }
+        tell_wrongs(&wrongs(run).collect::<Vec<_>>());
         if !run.is_clean() {
             let path = entry.path.display();
             output::result(&format!("  repeat it with: softdock run {path} --trace\n"));
         }
+    }
+
+    /// A case of the JUnit report, with what is wrong and how it came about.
+    fn case(&mut self, name: &str, wrongs: &[String], trace: String) {
+        let mut status = TestCaseStatus::success();
+        if !wrongs.is_empty() {
+            status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(wrongs.join("; "));
+            status.set_description(trace);
+        }
+        self.suite.add_test_case(TestCase::new(name, status));
     }
 
     /// A file that does not read, or a process that cannot be built; the others still run.
@@ -327,16 +323,8 @@ fn told(entry: &Entry, run: &Run) -> Told {
     }
 }
 
-fn case(entry: &Entry, run: &Run) -> TestCase {
-    case_of(&entry.name, &wrongs(run).collect::<Vec<_>>(), run.trace.to_string())
-}
-
-fn case_of(name: &str, wrongs: &[String], trace: String) -> TestCase {
-    let mut status = TestCaseStatus::success();
-    if !wrongs.is_empty() {
-        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        status.set_message(wrongs.join("; "));
-        status.set_description(trace);
+fn tell_wrongs(wrongs: &[String]) {
+    for wrong in wrongs {
+        output::result(&output::styled(output::BAD, format!("  WRONG: {wrong}")));
     }
-    TestCase::new(name, status)
 }

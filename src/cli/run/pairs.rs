@@ -1,7 +1,6 @@
 //! Scenarios attempted by both front ends: a line for each, and at the end what is demanded of
 //! both. What counts as the same is for the library to say.
 
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus};
 use serde::Serialize;
 use softdock::corpus::Entry;
 use softdock::figures::{Census, Figure};
@@ -12,7 +11,7 @@ use softdock::trace::Trace;
 use softdock_attach::Reason;
 
 use super::super::output;
-use super::{Args, Format, Tally, Told, Who, case_of, told, wrongs};
+use super::{Args, Format, Tally, Told, Who, tell_wrongs, told, wrongs};
 
 /// As [`super::attempt`], by both.
 pub(super) fn attempt(stage: &mut Stage<'_>, args: &Args) -> Pair {
@@ -99,7 +98,7 @@ impl Tally<'_> {
             Format::Json => output::json(&Line::new("parity", told_pair(entry, pair, wrongs))),
             Format::Junit => {
                 let traces = format!("{}{}", pair.managed.trace, pair.concord.trace);
-                self.suite.add_test_case(case_of(&entry.name, &wrongs, traces));
+                self.case(&entry.name, &wrongs, traces);
             }
         }
     }
@@ -123,9 +122,7 @@ impl Tally<'_> {
                 output::result(&format!("{}{summary}", run.trace));
             }
         }
-        for wrong in wrongs {
-            output::result(&output::styled(output::BAD, format!("  WRONG: {wrong}")));
-        }
+        tell_wrongs(wrongs);
         if !wrongs.is_empty() {
             let (path, who) = (entry.path.display(), if is_both { "both" } else { "concord" });
             let repeat = format!("softdock run {path} --front-end {who} --trace");
@@ -150,7 +147,10 @@ impl Tally<'_> {
             }
             Format::Junit => {
                 for figure in &figures {
-                    self.suite.add_test_case(case_of_figure(figure));
+                    let Figure { name, count, of, wanted, .. } = figure;
+                    let against = format!("{count} of {of}, wanted {wanted}");
+                    let wrongs = if figure.holds { vec![] } else { vec![against] };
+                    self.case(&format!("figures/{name}"), &wrongs, figure.scenarios.join("\n"));
                 }
             }
         }
@@ -227,14 +227,4 @@ fn text_of_figure(figure: &Figure) {
     for scenario in scenarios {
         output::result(&format!("  - {scenario}"));
     }
-}
-
-fn case_of_figure(figure: &Figure) -> TestCase {
-    let Figure { name, count, of, wanted, holds, .. } = figure;
-    let mut status = TestCaseStatus::success();
-    if !holds {
-        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        status.set_message(format!("{count} of {of}, wanted {wanted}"));
-    }
-    TestCase::new(format!("figures/{name}"), status)
 }
