@@ -2,6 +2,7 @@
 //! its threads with each other where it is about stepping, or of target and user with the looks of
 //! the command where it is about a session; and the certificate.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -62,13 +63,6 @@ pub(crate) struct Args {
     format: Format,
 }
 
-/// The body of a line of JSON.
-#[derive(Serialize)]
-struct Told<'e> {
-    clean: bool,
-    certificate: &'e Exploration,
-}
-
 pub(crate) fn explore(args: &Args) -> Exit {
     let entries = match read(&args.paths) {
         Ok(entries) if !entries.is_empty() => entries,
@@ -103,11 +97,9 @@ pub(crate) fn explore(args: &Args) -> Exit {
         }
     }
     progress.finish();
-    let attaches = (!explorations.is_empty()).then(|| conclude(&explorations, args));
-    let steps = (!steppings.is_empty()).then(|| conclude_steps(&steppings, args));
-    let docks = (!sessions.is_empty()).then(|| conclude_sessions(&sessions, args));
-    let clean = [attaches, steps, docks].into_iter().flatten().all(|exit| exit == Exit::AsAsked);
-    if clean { Exit::AsAsked } else { Exit::Finding }
+    let clean =
+        [conclude(&explorations, args), conclude(&steppings, args), conclude(&sessions, args)];
+    if clean.iter().all(|clean| *clean) { Exit::AsAsked } else { Exit::Finding }
 }
 
 fn read(paths: &[PathBuf]) -> Result<Vec<Entry>, Mistake> {
@@ -126,39 +118,6 @@ fn explore_one(entry: &Entry, args: &Args, progress: &Progress) -> Result<Explor
     let exploration = explore.run(&mut stage, &found, &|| progress.goes_on());
     progress.did(exploration.tally.runs + exploration.cut);
     Ok(exploration)
-}
-
-fn conclude(explorations: &[Exploration], args: &Args) -> Exit {
-    let mut total = Tally::default();
-    let (mut interleavings, mut bad) = (0, 0);
-    for exploration in explorations {
-        let is_clean = exploration.is_clean();
-        bad += usize::from(!is_clean);
-        interleavings += exploration.ways.all;
-        total += &exploration.tally;
-        match args.format {
-            Format::Json => {
-                let told = Told { clean: is_clean, certificate: exploration };
-                output::json(&Line::new("explore", told));
-            }
-            Format::Text if explorations.len() == 1 => output::result(&exploration.to_string()),
-            Format::Text => output::result(&line(exploration)),
-        }
-    }
-    let scenarios = explorations.len();
-    let mut text = format!(
-        "{scenarios} scenarios: {interleavings} interleavings by {} runs; {}",
-        total.runs,
-        total.verdict()
-    );
-    if args.faults > 0 {
-        text.push_str("\n  bound: reads stop short after 1 byte, half, or all but one");
-    }
-    match args.format {
-        Format::Text => output::result(&format!("{text}\n{}", windows(&total))),
-        Format::Json => output::message(&text),
-    }
-    if bad > 0 { Exit::Finding } else { Exit::AsAsked }
 }
 
 /// Every schedule of a scenario about stepping. What is found is a scenario itself: the same, by
@@ -211,94 +170,138 @@ fn explore_session(
     Ok(exploration)
 }
 
-fn conclude_sessions(sessions: &[session::explore::Exploration], args: &Args) -> Exit {
-    let (mut ways, mut runs, mut findings, mut bad) = (0, 0, 0, 0);
-    for exploration in sessions {
-        let clean = exploration.is_clean();
-        bad += usize::from(!clean);
-        ways += exploration.ways.all;
-        runs += exploration.runs;
-        findings += exploration.ways.broken;
-        match args.format {
-            Format::Json => output::json(&Line::new(
-                "explore-session",
-                ToldSession { clean, certificate: exploration },
-            )),
-            Format::Text if sessions.len() == 1 => output::result(&exploration.to_string()),
-            Format::Text => {
-                let tally = Tally { findings: exploration.ways.broken, ..Tally::default() };
-                let (name, complete) = (&exploration.scenario, exploration.complete);
-                let line = output::tallied(name, exploration.ways.all, &tally, complete);
-                let otherwise = if exploration.agrees() { "" } else { ", COUNTED OTHERWISE" };
-                output::result(&format!("{line}{otherwise}"));
-            }
-        }
-    }
-    let scenarios = sessions.len();
-    let text = format!(
-        "{scenarios} scenarios about sessions: {ways} interleavings by {runs} runs; {findings} \
-         findings"
-    );
-    match args.format {
-        Format::Text => output::result(&text),
-        Format::Json => output::message(&text),
-    }
-    if bad > 0 { Exit::Finding } else { Exit::AsAsked }
+/// What was proved of one scenario.
+trait Certificate: fmt::Display + Serialize {
+    /// Its kind of line in JSON.
+    const KIND: &'static str;
+
+    fn is_clean(&self) -> bool;
+
+    /// The gist, where there are many.
+    fn line(&self) -> String;
+
+    /// What all of them come to, and what a person should know of it besides.
+    fn sum(all: &[Self], args: &Args) -> (String, String)
+    where
+        Self: Sized;
 }
 
 /// The body of a line of JSON.
 #[derive(Serialize)]
-struct ToldSession<'e> {
+struct Told<'e, C> {
     clean: bool,
-    certificate: &'e session::explore::Exploration,
+    certificate: &'e C,
 }
 
-fn conclude_steps(steppings: &[stepping::explore::Exploration], args: &Args) -> Exit {
-    let (mut states, mut transitions, mut findings, mut bad) = (0, 0, 0, 0);
-    for exploration in steppings {
-        let clean = exploration.is_clean();
-        bad += usize::from(!clean);
-        states += exploration.states;
-        transitions += exploration.transitions;
-        findings += exploration.findings;
+/// Tells all certificates of a kind, and whether nothing was found. The only one is told whole.
+fn conclude<C: Certificate>(all: &[C], args: &Args) -> bool {
+    if all.is_empty() {
+        return true;
+    }
+    for certificate in all {
         match args.format {
-            Format::Json => output::json(&Line::new(
-                "explore-steps",
-                ToldSteps { clean, certificate: exploration },
-            )),
-            Format::Text if steppings.len() == 1 => output::result(&exploration.to_string()),
-            Format::Text => {
-                let tally = Tally { findings: exploration.findings, ..Tally::default() };
-                let (name, complete) = (&exploration.scenario, exploration.complete);
-                output::result(&output::tallied(name, exploration.states, &tally, complete));
+            Format::Json => {
+                let told = Told { clean: certificate.is_clean(), certificate };
+                output::json(&Line::new(C::KIND, told));
             }
+            Format::Text if all.len() == 1 => output::result(&certificate.to_string()),
+            Format::Text => output::result(&certificate.line()),
         }
     }
-    let scenarios = steppings.len();
-    let text = format!(
-        "{scenarios} scenarios about stepping: {states} states by {transitions} transitions; \
-         {findings} findings"
-    );
+    let (sum, more) = C::sum(all, args);
     match args.format {
-        Format::Text => output::result(&text),
-        Format::Json => output::message(&text),
+        Format::Json => output::message(&sum),
+        Format::Text => {
+            output::result(&sum);
+            output::result_if_any(&more);
+        }
     }
-    if bad > 0 { Exit::Finding } else { Exit::AsAsked }
+    all.iter().all(Certificate::is_clean)
 }
 
-/// The body of a line of JSON.
-#[derive(Serialize)]
-struct ToldSteps<'e> {
-    clean: bool,
-    certificate: &'e stepping::explore::Exploration,
+impl Certificate for Exploration {
+    const KIND: &'static str = "explore";
+
+    fn is_clean(&self) -> bool {
+        self.is_clean()
+    }
+
+    fn line(&self) -> String {
+        let line = output::tallied(&self.scenario, self.ways.all, &self.tally, self.complete);
+        line + &otherwise(self.agrees())
+    }
+
+    fn sum(all: &[Exploration], args: &Args) -> (String, String) {
+        let (scenarios, mut total) = (all.len(), Tally::default());
+        all.iter().for_each(|one| total += &one.tally);
+        let interleavings: u64 = all.iter().map(|one| one.ways.all).sum();
+        let (runs, verdict) = (total.runs, total.verdict());
+        let mut sum = format!(
+            "{scenarios} scenarios: {interleavings} interleavings by {runs} runs; {verdict}"
+        );
+        if args.faults > 0 {
+            sum.push_str("\n  bound: reads stop short after 1 byte, half, or all but one");
+        }
+        (sum, windows(&total))
+    }
 }
 
-fn line(exploration: &Exploration) -> String {
-    let Exploration { scenario, ways, tally, complete, .. } = exploration;
-    let line = output::tallied(scenario, ways.all, tally, *complete);
-    match exploration.agrees() {
-        true => line,
-        false => line + &output::styled(output::BAD, ", COUNTED OTHERWISE one by one"),
+impl Certificate for session::explore::Exploration {
+    const KIND: &'static str = "explore-session";
+
+    fn is_clean(&self) -> bool {
+        self.is_clean()
+    }
+
+    fn line(&self) -> String {
+        let tally = Tally { findings: self.ways.broken, ..Tally::default() };
+        let line = output::tallied(&self.scenario, self.ways.all, &tally, self.complete);
+        line + &otherwise(self.agrees())
+    }
+
+    fn sum(all: &[Self], _: &Args) -> (String, String) {
+        let scenarios = all.len();
+        let ways: u64 = all.iter().map(|one| one.ways.all).sum();
+        let runs: u64 = all.iter().map(|one| one.runs).sum();
+        let findings: u64 = all.iter().map(|one| one.ways.broken).sum();
+        let sum = format!(
+            "{scenarios} scenarios about sessions: {ways} interleavings by {runs} runs; {findings} \
+             findings"
+        );
+        (sum, String::new())
+    }
+}
+
+impl Certificate for stepping::explore::Exploration {
+    const KIND: &'static str = "explore-steps";
+
+    fn is_clean(&self) -> bool {
+        self.is_clean()
+    }
+
+    fn line(&self) -> String {
+        let tally = Tally { findings: self.findings, ..Tally::default() };
+        output::tallied(&self.scenario, self.states, &tally, self.complete)
+    }
+
+    fn sum(all: &[Self], _: &Args) -> (String, String) {
+        let scenarios = all.len();
+        let states: u64 = all.iter().map(|one| one.states).sum();
+        let transitions: u64 = all.iter().map(|one| one.transitions).sum();
+        let findings: u64 = all.iter().map(|one| one.findings).sum();
+        let sum = format!(
+            "{scenarios} scenarios about stepping: {states} states by {transitions} transitions; \
+             {findings} findings"
+        );
+        (sum, String::new())
+    }
+}
+
+/// What is added to the line of a certificate that was counted in two ways.
+fn otherwise(agrees: bool) -> String {
+    match agrees {
+        true => String::new(),
+        false => output::styled(output::BAD, ", COUNTED OTHERWISE one by one"),
     }
 }
 
