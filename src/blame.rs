@@ -157,7 +157,8 @@ fn window(access: u32, run: &Run) -> Window {
         | Actor::Switch(_)
         | Actor::Fork => None,
     });
-    let is_taking = run.moves.iter().any(|(_, actor)| matches!(actor, Actor::Take(_)));
+    let mut before = run.moves.iter().filter(|(at, _)| *at <= access);
+    let is_taking = before.any(|(_, actor)| matches!(actor, Actor::Take(_)));
     let otherwise = if is_taking { Window::CopiedLate } else { Window::MidWrite };
     window.min().unwrap_or(otherwise)
 }
