@@ -127,10 +127,14 @@ impl Drop for Copying {
     fn drop(&mut self) {
         let (began, mut pace) = (Instant::now(), Pace::default());
         for polls in 0.. {
-            let sleeps = self.process.activity(self.thread);
-            let sleeps = sleeps.is_ok_and(|activity| !activity.running && !activity.stopped);
-            let Ok(time) = self.process.time_on_processor(self.thread) else { return };
-            if sleeps || pace.has_run_on(time) || began.elapsed() >= COPYING_MAX {
+            let is_away = match self.process.activity(self.thread) {
+                Ok(activity) => !activity.running && !activity.stopped,
+                Err(error) => error == ErrorKind::Gone,
+            };
+            // Where the system counts no time, a thread that stays busy is given all of it.
+            let time = self.process.time_on_processor(self.thread);
+            let has_run_on = time.is_ok_and(|time| pace.has_run_on(time));
+            if is_away || has_run_on || began.elapsed() >= COPYING_MAX {
                 return;
             }
             std::thread::sleep(pause(polls));
