@@ -60,7 +60,8 @@ fn run(
     let loader = Script::of(loader)?;
     let session = session.map_or_else(random_session, Ok)?;
     let wanted = Wanted { session, mode, timeout: args.timeout, watch, stop };
-    let mut live = Live { port_file, ..Live::open(args, &wanted, config, events, loader)? };
+    let mut live = Live::open(args, &wanted, config, events, loader)?;
+    live.port_file = port_file;
     let has_all = session::run(&mut live, &wanted)?;
     Ok(has_all && !live.lacks_port_file)
 }
@@ -316,8 +317,8 @@ fn put(staging: &mut Staging, name: &str, text: &str) -> Result<PathBuf, Box<Sto
 fn write_port(file: &Path, port: u16) -> std::io::Result<()> {
     let mut unfinished = file.as_os_str().to_owned();
     unfinished.push(format!(".{}.new", std::process::id()));
-    std::fs::write(&unfinished, format!("{port}\n"))?;
-    std::fs::rename(&unfinished, file).inspect_err(|_| {
+    let written = std::fs::write(&unfinished, format!("{port}\n"));
+    written.and_then(|()| std::fs::rename(&unfinished, file)).inspect_err(|_| {
         // It says what is wrong with the other one.
         let _ = std::fs::remove_file(&unfinished);
     })
