@@ -432,16 +432,7 @@ fn remember(
 ) -> Result<Option<CachedThread>, Unbuildable> {
     let unbuildable = |error: &dyn fmt::Display| Unbuildable::new("cache", error);
     let script = b"/tmp/earlier.py";
-    let plot = Plot {
-        faults: &[],
-        waits: &[],
-        moves: &[],
-        menu: None,
-        calm_at: None,
-        front_end: FrontEnd::Managed,
-        calm_looks: 0,
-        strikes_pages: false,
-    };
+    let plot = Plot::default();
     let mut quiet = Quiet;
     let past = Past::none(script, &plot, process);
     let mut world = World::new(process, plot, past, &mut quiet, Trace::off());

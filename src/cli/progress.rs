@@ -76,7 +76,10 @@ impl Progress {
         }
         let Finding { schedule, broken, .. } = finding;
         let mut message = format!("FOUND in {}: {}", schedule.scenario, broken.join("; "));
-        let how = if by == FrontEnd::Managed { "" } else { " --front-end concord" };
+        let how = match by {
+            FrontEnd::Managed => String::new(),
+            FrontEnd::Concord => format!(" --front-end {}", by.name()),
+        };
         message += &match finding.save(folder) {
             Ok(path) => format!("\n  repeat it with: softdock replay {}{how}", path.display()),
             Err(error) => {

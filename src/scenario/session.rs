@@ -11,7 +11,7 @@ use softdock_debugpy::Endpoint;
 
 use super::names::{LeftName, unknown};
 use super::{Fault, Process, is_default};
-use crate::report::session::SITE;
+use crate::report::session::{OUTCOMES, SITE};
 use crate::session::REASONS;
 
 /// A request for a debugger.
@@ -176,7 +176,7 @@ macro_rules! word {
 
 word!(/// An outcome: one of the engine's, or how far the session is.
     OutcomeWord, "outcome",
-    Outcome::ALL.into_iter().map(Outcome::name).chain(["listening", "connected", "attached"]));
+    Outcome::ALL.into_iter().map(Outcome::name).chain(OUTCOMES));
 word!(/// A site: one of the engine's, or what comes after all of them, or before.
     SiteWord, "site", Site::ALL.into_iter().map(Site::name).chain([SITE, "open"]));
 word!(/// A reason: one of the engine's, or one of what comes after it, or before.

@@ -12,7 +12,6 @@ use super::acts::{is_pending, path};
 use super::scene::{Passing, Scene};
 use super::{Asked, Step};
 use crate::choice::Quiet;
-use crate::frontend::FrontEnd;
 use crate::patience::Patience;
 use crate::trace::Trace;
 use crate::world::{Past, Plot, World};
@@ -33,16 +32,7 @@ impl Asking<'_, '_, '_, '_> {
     pub(super) fn run(process: &mut Process, scene: &mut Scene<'_>, step: Step) -> (Asked, bool) {
         let (script, config) = (path(step), scene.plot().config.clone());
         let faults = if step == Step::Session { scene.plot().faults.to_vec() } else { Vec::new() };
-        let plot = Plot {
-            faults: &faults,
-            waits: &[],
-            moves: &[],
-            menu: None,
-            calm_at: None,
-            front_end: FrontEnd::Managed,
-            calm_looks: 0,
-            strikes_pages: false,
-        };
+        let plot = Plot { faults: &faults, ..Plot::default() };
         let past = Past::none(&script, &plot, process);
         let mut quiet = Quiet;
         let patience = Patience::new(scene.plot().wanted.timeout);

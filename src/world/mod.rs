@@ -21,7 +21,7 @@ use crate::scenario::{Actor, At, Fault, FaultKind};
 use crate::trace::Trace;
 
 /// What may happen in a world, beside what the chooser decides.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Plot<'w> {
     /// What happens at known accesses.
     pub faults: &'w [Fault],

@@ -83,7 +83,6 @@ fn fresh_name() -> String {
 
 #[cfg(test)]
 mod tests {
-
     use clap::Parser;
     use serde_json::Value;
     use softdock::frontend::FrontEnd;

@@ -4,7 +4,6 @@
 //! two bytecode instructions, and a thread that is inside a call does not come to the next.
 
 use core::fmt;
-
 use std::ffi::OsStr;
 use std::time::Duration;
 
