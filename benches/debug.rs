@@ -101,6 +101,7 @@ while True:
         listening: Vec<Duration>,
         connected: Vec<Duration>,
         stopped: Vec<Duration>,
+        halted_to_start: Vec<Duration>,
         halted_to_listen: Vec<Duration>,
         halted: Vec<Duration>,
     }
@@ -137,6 +138,7 @@ while True:
         let reference = median(&busy.theirs.halted);
         tell("nobody debugs it", &alone, reference);
         tell("python -m debugpy --pid, connected", &busy.theirs.halted, reference);
+        tell("softdock debug, started", &busy.ours.halted_to_start, reference);
         tell("softdock debug, listens", &busy.ours.halted_to_listen, reference);
         tell("softdock debug, connected", &busy.ours.halted, reference);
         tell("softdock debug --in-process, connected", &busy.in_process.halted, reference);
@@ -186,6 +188,7 @@ while True:
         let mut child = child.expect("the command");
         wait_for_record(&session, began);
         moments.started.push(began.elapsed());
+        moments.halted_to_start.push(halted(service));
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe"));
         let port = port(&next_line(&mut lines));
         moments.listening.push(began.elapsed());

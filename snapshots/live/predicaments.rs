@@ -25,6 +25,7 @@ pub(crate) fn situations() -> Vec<Situation> {
         debuggable("debug-where-another-debugger-is", where_another_debugger_is),
         debuggable("debug-where-debugpy-listens-already", where_debugpy_listens_already),
         debuggable("debug-once-more-when-the-adapter-has-gone", when_the_adapter_has_gone),
+        debuggable("debug-and-leave-no-adapter", and_leave_no_adapter),
         debuggable("debug-and-lose-the-editor", and_lose_the_editor),
         debuggable("debug-a-process-that-ends", a_process_that_ends),
         debuggable("debug-a-program-that-is-no-python", a_program_that_is_no_python),
@@ -178,10 +179,14 @@ while True: pass
 
 /// The process of the adapter that listens at a port; it is no child of anybody here.
 pub(crate) fn adapter_at(port: u16) -> Option<u32> {
-    let port = format!("\0--port\0{port}\0");
+    process_with(&format!("\0--port\0{port}\0"))
+}
+
+/// Any process with this on its command line.
+fn process_with(words: &str) -> Option<u32> {
     let is_it = |pid: &u32| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains(&port)
+        String::from_utf8_lossy(&line).contains(words)
     };
     let entries = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());
     entries.filter_map(|name| name.to_str()?.parse().ok()).find(is_it)
@@ -205,6 +210,31 @@ fn when_the_adapter_has_gone(python: &Python) {
     assert_eq!(client.frames(stop.thread)[0].0, "inner");
     client.disconnect();
     service.proves_to_run();
+}
+
+/// debugpy breaks while its adapter, which has started already, waits for it: nobody would ever come.
+fn and_leave_no_adapter(python: &Python) {
+    let folder = Folder::new();
+    let service = Service::start(python, &folder, WORK);
+    let (bundle, debugpy) = (folder.path().join("bundle"), python.debugpy.as_deref().unwrap());
+    std::fs::create_dir_all(bundle.join("debugpy/server")).unwrap();
+    for entry in std::fs::read_dir(debugpy).unwrap().map(|entry| entry.unwrap()) {
+        // All but the folder that is there.
+        let _ = std::os::unix::fs::symlink(
+            entry.path(),
+            bundle.join("debugpy").join(entry.file_name()),
+        );
+    }
+    let broken = bundle.join("debugpy/server/__init__.py");
+    std::fs::write(broken, "raise ImportError('half of it')").unwrap();
+
+    let bundle = bundle.to_str().unwrap();
+    let ran = debug(&service.target, &["--debugpy", bundle]);
+    ran.expect_stop("failed", "session", "target-error");
+    assert_eq!(ran.json()["error"]["message"], "half of it");
+    eventually(|| process_with(bundle).is_none().then_some(()));
+    service.proves_to_run();
+    assert_eq!(service.target.errors(), "");
 }
 
 /// It goes without a word while the program stands at a breakpoint: the program goes on.
@@ -255,6 +285,11 @@ while True: pass
     assert!(json["detail"].as_str().unwrap().contains("-server'"), "{json:#}");
     assert!(json["hint"].as_str().unwrap().contains("--python"), "{json:#}");
     assert!(!service.progress.exists(), "a second server was started");
+    for (program, message) in [("/none", "cannot start"), ("/bin/false", "adapter ends with 1")] {
+        let json = debug(&service.target, &["--python", program]).json();
+        assert!(json["error"]["message"].as_str().unwrap().contains(message), "{json:#}");
+        assert!(json["hint"].as_str().unwrap().contains("--python"), "{json:#}");
+    }
     let (port, _) = debug_and_expect(&service.target, &["--python", &real]);
     Client::attach(port, &[]).disconnect();
     assert_eq!(service.target.errors(), "");

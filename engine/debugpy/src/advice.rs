@@ -4,6 +4,15 @@
 /// Parts of messages, and what helps. The first that fits counts.
 const KNOWN: &[(&str, &str)] = &[
     (
+        "cannot start debugpy's adapter",
+        "name an interpreter that can run the debug adapter, as the target does: --python PATH",
+    ),
+    (
+        "debugpy's adapter",
+        "the interpreter that runs the debug adapter seems not to work in the target's place: name \
+         another one by --python PATH, or do without by --in-process",
+    ),
+    (
         "No module named 'debugpy'",
         "install debugpy for the interpreter of the target (pip install debugpy), or name a folder \
          that holds it: pip install --target FOLDER debugpy, then --debugpy FOLDER",
@@ -30,15 +39,6 @@ const KNOWN: &[(&str, &str)] = &[
         "sys.executable is no Python",
         "name the interpreter that shall run the debug adapter, as the target does: --python PATH; \
          --in-process needs none",
-    ),
-    (
-        "spawning debug adapter",
-        "name an interpreter that can run the debug adapter, as the target does: --python PATH",
-    ),
-    (
-        "timed out waiting for adapter",
-        "the interpreter that runs the debug adapter seems not to work in the target's place: name \
-         another one by --python PATH",
     ),
     (
         "by a session that softdock did not start",
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn the_errors_of_the_loader_have_advice() {
         let raised: Vec<&str> = crate::LOADER.split("raise RuntimeError(\"").skip(1).collect();
-        assert_eq!(raised.len(), 6);
+        assert_eq!(raised.len(), 9);
         for text in raised {
             let message = text.split('"').next().unwrap();
             assert!(advice(message).is_some(), "{message}");

@@ -13,6 +13,7 @@ import sys
 
 MESSAGE_MAX = 2000
 SHORT_TURN = 0.0001  # seconds; CPython's own is 5 ms
+ADAPTER_TIMEOUT = 30  # seconds, as debugpy has it
 MANY_OBJECTS = 100_000  # debugpy makes 45,000 until it listens; CPython's own threshold is 2,000
 
 
@@ -95,14 +96,20 @@ def forget_what_is_over(shared):
 
 
 def listen():
-    address, by_itself = (SETTINGS["host"], SETTINGS["port"]), SETTINGS["in_process"]
-    if not by_itself:
-        require_interpreter()
-    with ShortTurns(), LateCollections():
-        debugpy = load_debugpy()
-        forget_listener()
-        host, port = listen_by_itself(debugpy, address) if by_itself else debugpy.listen(address)
+    address = SETTINGS["host"], SETTINGS["port"]
+    with ShortTurns(), LateCollections(), Debugpy() as debugpy:
+        by = listen_by_itself if SETTINGS["in_process"] else listen_by_adapter
+        host, port = by(debugpy, address)
     return dict(state="listening", host=host, port=port, debugpy=debugpy.__version__)
+
+
+def listen_by_adapter(debugpy, address):
+    """As debugpy's own `listen` in another order: its adapter, a process of its own, starts while
+    debugpy is imported here. Either takes as long as the other."""
+    require_interpreter()
+    with Adapter(debugpy, address) as adapter:
+        configure(debugpy)
+        return adapter.connect()
 
 
 def listen_by_itself(debugpy, address):
@@ -112,6 +119,8 @@ def listen_by_itself(debugpy, address):
     import socket
     import time
 
+    configure(debugpy)
+    forget_listener()
     with socket.socket() as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         tried.bind(address)
@@ -125,6 +134,92 @@ def listen_by_itself(debugpy, address):
     raise RuntimeError("debugpy cannot listen; the program's standard error says why")
 
 
+class Adapter:
+    """debugpy's adapter, which tells us where it listens for clients, and where for us. It goes again
+    where nothing comes of it."""
+
+    def __init__(self, debugpy, address):
+        self.folder = debugpy.__path__[0]
+        self.address = address
+        self.endpoints = None  # until it has told, or failed
+
+    def __enter__(self):
+        import os
+        import subprocess
+
+        from debugpy.common import sockets
+
+        host, port = self.address
+        self.token = os.urandom(32).hex()
+        here = sockets.get_default_localhost()
+        self.listener = sockets.create_server(here, timeout=ADAPTER_TIMEOUT)
+        python = os.fsdecode(SETTINGS["python"]) if SETTINGS["python"] else sys.executable
+        command = [python, os.path.join(self.folder, "adapter"), "--host", host, "--port", str(port)]
+        command += ["--for-server", str(self.listener.getsockname()[1])]
+        command += ["--server-access-token", self.token]
+        try:
+            self.process = subprocess.Popen(command)
+        except OSError as error:
+            raise RuntimeError("cannot start debugpy's adapter: " + str(error))
+        return self
+
+    def connect(self):
+        """Returns where it listens for clients."""
+        import socket
+
+        import pydevd
+
+        self.hear()
+        server, client = self.endpoints["server"], self.endpoints["client"]
+        pydevd.settrace(
+            server["host"],
+            port=server["port"],
+            access_token=self.token,
+            suspend=False,
+            wait_for_ready_to_run=False,
+            notify_stdin=False,
+            patch_multiprocessing=SETTINGS["subprocesses"],
+            dont_trace_start_patterns=(self.folder,),
+            dont_trace_end_patterns=("debugpy_launcher.py",),
+        )
+        # pydevd sends each message in two parts, and would wait 40 ms between them.
+        debugger().writer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return client["host"], client["port"]
+
+    def hear(self):
+        from debugpy.common import json
+
+        self.endpoints = {}
+        # It puts itself in the background once it has started.
+        if self.process.wait() != 0:
+            raise RuntimeError("debugpy's adapter ends with %d" % self.process.returncode)
+        try:
+            connection, _ = self.listener.accept()
+        except TimeoutError:
+            raise RuntimeError("debugpy's adapter does not say where it listens")
+        with connection, connection.makefile("rb") as told:
+            self.endpoints = json.loads(told.read())
+        if "error" in self.endpoints:
+            raise RuntimeError(self.endpoints["error"])
+
+    def __exit__(self, error, *_):
+        with self.listener:
+            if error and debugger() is None:
+                self.send_away()
+
+    def send_away(self):
+        """It waits for us for as long as it takes, and ends when we come and go."""
+        import socket
+
+        try:
+            if self.endpoints is None:
+                self.hear()
+            server = self.endpoints["server"]
+            socket.create_connection((server["host"], server["port"])).close()
+        except Exception:
+            pass  # It has ended by itself.
+
+
 def forget_listener():
     """debugpy refuses to listen a second time, since two listeners are in each other's way. One
     whose adapter has gone is in nobody's."""
@@ -136,8 +231,8 @@ def forget_listener():
 def connect():
     """Returns when the client has said that its breakpoints are set: debugpy waits for that, for
     as long as it takes."""
-    with ShortTurns(), LateCollections():
-        debugpy = load_debugpy()
+    with ShortTurns(), LateCollections(), Debugpy() as debugpy:
+        configure(debugpy)
     host, port = SETTINGS["host"], SETTINGS["port"]
     debugpy.connect((host, port))
     return dict(state="connected", host=host, port=port, debugpy=debugpy.__version__)
@@ -199,30 +294,44 @@ def watch(facts):
         time.sleep(0.01)
 
 
-def load_debugpy():
-    """Imports debugpy: from the folder that was named, else from where the program finds it."""
+class Debugpy:
+    """debugpy: from the folder that was named, else from where the program finds it."""
+
+    QUIET = "PYDEVD_DISABLE_FILE_VALIDATION"
+
+    def __enter__(self):
+        import os
+
+        require_no_other_debugger()
+        self.was_quiet = self.QUIET in os.environ
+        self.folder = os.fsdecode(SETTINGS["bundle"]) if SETTINGS["bundle"] else None
+        if self.folder:
+            sys.path.insert(0, self.folder)
+        os.environ.setdefault(self.QUIET, "1")  # four lines about frozen modules on stderr
+        try:
+            import debugpy
+        except BaseException:
+            self.__exit__()
+            raise
+        return debugpy
+
+    def __exit__(self, *_):
+        import os
+
+        if not self.was_quiet:
+            os.environ.pop(self.QUIET, None)
+        if self.folder in sys.path:
+            sys.path.remove(self.folder)
+
+
+def configure(debugpy):
+    """Has debugpy import nearly all of itself."""
     import os
 
-    require_no_other_debugger()
-    quiet = "PYDEVD_DISABLE_FILE_VALIDATION"
-    was_quiet = quiet in os.environ
-    folder = os.fsdecode(SETTINGS["bundle"]) if SETTINGS["bundle"] else None
-    if folder:
-        sys.path.insert(0, folder)
-    os.environ.setdefault(quiet, "1")  # four lines about frozen modules on the program's stderr
-    try:
-        import debugpy
-
-        # With it, a child process of the program would wait for a client of its own.
-        debugpy.configure(subProcess=SETTINGS["subprocesses"])
-        if SETTINGS["python"]:
-            debugpy.configure(python=os.fsdecode(SETTINGS["python"]))
-        return debugpy
-    finally:
-        if not was_quiet:
-            os.environ.pop(quiet, None)
-        if folder in sys.path:
-            sys.path.remove(folder)
+    # With it, a child process of the program would wait for a client of its own.
+    debugpy.configure(subProcess=SETTINGS["subprocesses"])
+    if SETTINGS["python"]:
+        debugpy.configure(python=os.fsdecode(SETTINGS["python"]))
 
 
 def require_interpreter():
