@@ -96,7 +96,7 @@ fn and_stop_where_it_is(python: &Python) {
 fn and_wait_for_a_client(python: &Python) {
     let folder = Folder::new();
     let service = Service::start(python, &folder, WORK);
-    let mut running = Running::start(&service.target, &["--wait-for-client"]);
+    let mut running = Running::start(&service.target, &[]);
     let ready = running.says();
     let client = Client::attach(port(&ready), &[]);
     let attached = running.says();

@@ -42,6 +42,9 @@ pub(crate) fn debug_within(timeout: &str, target: &Target, more: &[&str]) -> Ran
     let mut command = softdock();
     command.args(["debug", "--format", "json", "--timeout", timeout, "--pid"]);
     command.arg(target.pid().to_string()).args(more);
+    if !more.contains(&"--break") {
+        command.arg("--no-wait");
+    }
     Ran::of(command.output().unwrap())
 }
 

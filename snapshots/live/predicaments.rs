@@ -321,7 +321,7 @@ fn what_a_person_reads(python: &Python) {
     let pid = service.target.pid().to_string();
     let run = |more: &[&str]| {
         let mut command = softdock();
-        command.args(["debug", "--timeout", "20s", "--pid", &pid]).args(more);
+        command.args(["debug", "--no-wait", "--timeout", "20s", "--pid", &pid]).args(more);
         Ran::of(command.output().unwrap())
     };
     let first = run(&["--session", "s"]);

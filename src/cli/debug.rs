@@ -45,9 +45,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["host", "port"])]
     pub(crate) connect: Option<Endpoint>,
 
-    /// Wait until a client is there and has set its breakpoints, as with PTVS_WAIT_FOR_CLIENT=1.
-    #[arg(long)]
-    pub(crate) wait_for_client: bool,
+    /// Do not wait until a client is there and has set its breakpoints, as with
+    /// PTVS_WAIT_FOR_CLIENT=0: it may come at any time.
+    #[arg(long, conflicts_with = "stop")]
+    pub(crate) no_wait: bool,
 
     /// As soon as a client is there, stop the thread where it is, as with PTVS_DEBUG_BREAK=1. Waits
     /// for the client.
@@ -101,7 +102,7 @@ const OF_A_SESSION: [&str; 15] = [
     "host",
     "port",
     "connect",
-    "wait_for_client",
+    "no_wait",
     "stop",
     "client_timeout",
     "session",
@@ -119,8 +120,8 @@ const EXAMPLES: &str = "\
 Examples:
   softdock debug --pid 4711
       Let debugpy listen in process 4711, at any free port of 127.0.0.1.
-  softdock debug --pid 4711 --port 5678
-      The same at a port that an editor knows already.
+  softdock debug --pid 4711 --port 5678 --no-wait
+      The same at a port that an editor knows already; it may connect later.
   softdock debug --pid 4711 --break
       Stop it where it is, as soon as an editor has connected.
   softdock debug --pid 4711 --connect 127.0.0.1:5678

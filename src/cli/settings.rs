@@ -97,7 +97,8 @@ fn session(args: &debug::Args, variables: &BTreeMap<String, String>) -> Result<W
     let is_on = |name: &str| variables.get(name).is_some_and(|value| value == "1");
     let named = variable(variables, "PTVS_DEBUG_SESSION")?;
     let stop = args.stop || is_on("PTVS_DEBUG_BREAK");
-    let waits = args.wait_for_client || stop || is_on("PTVS_WAIT_FOR_CLIENT");
+    let is_awaited: Option<String> = variable(variables, "PTVS_WAIT_FOR_CLIENT")?;
+    let waits = stop || !args.no_wait && is_awaited.is_none_or(|value| value == "1");
     let mode = mode(args, variables)?;
     let port_file = args.port_file.clone().map_or_else(|| variable(variables, PORT_FILE), given)?;
     Ok(Wanted {
@@ -196,23 +197,23 @@ mod tests {
 
     #[test]
     fn the_command_line_goes_before_the_environment() {
-        check("", "", "- listen 127.0.0.1:0 0 false");
-        check("", "DEBUG_HOST=::1 DEBUG_PORT=7 DEBUG_SESSION=s", "s listen [::1]:7 0 false");
-        check("--port 8", "DEBUG_HOST=::1 DEBUG_PORT=7", "- listen [::1]:8 0 false");
-        check("--host h --session t", "DEBUG_SESSION=s DEBUG_PORT=7", "t listen h:7 0 false");
-        check("--port 0", "DEBUG_PORT=7 DEBUG_HOST=", "- listen 127.0.0.1:0 0 false");
+        check("", "", "- listen 127.0.0.1:0 300 false");
+        check("", "DEBUG_HOST=::1 DEBUG_PORT=7 DEBUG_SESSION=s", "s listen [::1]:7 300 false");
+        check("--port 8", "DEBUG_HOST=::1 DEBUG_PORT=7", "- listen [::1]:8 300 false");
+        check("--host h --session t", "DEBUG_SESSION=s DEBUG_PORT=7", "t listen h:7 300 false");
+        check("--port 0", "DEBUG_PORT=7 DEBUG_HOST=", "- listen 127.0.0.1:0 300 false");
     }
 
     #[test]
     fn a_session_listens_unless_a_client_does() {
         let client = "DEBUGPY_CLIENT_HOST=c DEBUGPY_CLIENT_PORT=7";
-        check("", client, "- connect c:7 0 false");
-        check("", "DEBUGPY_CLIENT_PORT=7 DEBUG_PORT=8", "- connect 127.0.0.1:7 0 false");
-        check("--port 9", client, "- listen 127.0.0.1:9 0 false");
-        check("--in-process", client, "- listen 127.0.0.1:0 0 false");
-        check("--connect d:8", client, "- connect d:8 0 false");
-        check("", "DEBUGPY_CLIENT_PORT=0", "- listen 127.0.0.1:0 0 false");
-        check("--port 9", "SAFE_ATTACH_FORCE_CONNECT=1", "- listen 127.0.0.1:9 0 false");
+        check("", client, "- connect c:7 300 false");
+        check("", "DEBUGPY_CLIENT_PORT=7 DEBUG_PORT=8", "- connect 127.0.0.1:7 300 false");
+        check("--port 9", client, "- listen 127.0.0.1:9 300 false");
+        check("--in-process", client, "- listen 127.0.0.1:0 300 false");
+        check("--connect d:8", client, "- connect d:8 300 false");
+        check("", "DEBUGPY_CLIENT_PORT=0", "- listen 127.0.0.1:0 300 false");
+        check("--port 9", "SAFE_ATTACH_FORCE_CONNECT=1", "- listen 127.0.0.1:9 300 false");
         assert!(read("", "SAFE_ATTACH_FORCE_CONNECT=1").is_err());
     }
 
@@ -220,8 +221,17 @@ mod tests {
     fn a_stop_waits_for_a_client() {
         check("--break --client-timeout 9s", "", "- listen 127.0.0.1:0 9 true");
         check("", "DEBUG_BREAK=1", "- listen 127.0.0.1:0 300 true");
+        check("--break", "WAIT_FOR_CLIENT=0", "- listen 127.0.0.1:0 300 true");
+    }
+
+    #[test]
+    fn a_client_is_waited_for_unless_it_is_not() {
         check("", "WAIT_FOR_CLIENT=1 DEBUG_BREAK=0", "- listen 127.0.0.1:0 300 false");
+        check("", "WAIT_FOR_CLIENT=", "- listen 127.0.0.1:0 300 false");
+        check("", "WAIT_FOR_CLIENT=0", "- listen 127.0.0.1:0 0 false");
         check("", "WAIT_FOR_CLIENT=yes", "- listen 127.0.0.1:0 0 false");
+        check("--no-wait", "WAIT_FOR_CLIENT=1", "- listen 127.0.0.1:0 0 false");
+        check("--client-timeout 9s", "", "- listen 127.0.0.1:0 9 false");
     }
 
     #[test]

@@ -168,6 +168,7 @@ class Adapter:
         import socket
 
         import pydevd
+        from debugpy.server import api
 
         self.hear()
         server, client = self.endpoints["server"], self.endpoints["client"]
@@ -182,6 +183,7 @@ class Adapter:
             dont_trace_start_patterns=(self.folder,),
             dont_trace_end_patterns=("debugpy_launcher.py",),
         )
+        api.listen.called = True  # by the program, it would be in the way of this session
         # pydevd sends each message in two parts, and would wait 40 ms between them.
         debugger().writer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return client["host"], client["port"]
