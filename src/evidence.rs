@@ -327,11 +327,16 @@ fn knows(seen: &Seen<'_>, native: u64) -> bool {
     seen.events().iter().rev().any(|event| *event == Event::IsThread(native))
 }
 
-/// The head of the list, or a neighbour in it.
+/// The head of the list, a neighbour in it, or the interpreter's own word on which one is main.
+///
+/// Folklore: a table that has `threads_main` where `threads_head` belongs is as good as the true
+/// one while there is only one thread, and nothing in memory contradicts it. The fuzzer of tables
+/// found it (`attach/threads-head-where-main-is`).
 fn link(seen: &Seen<'_>, process: &Process, home: LiveInterpreter, thread: &LiveThread) -> bool {
-    let head = process.field_at(home.at, "interpreter_state.threads_head");
+    let of_home = ["interpreter_state.threads_head", "interpreter_state.threads_main"]
+        .map(|word| process.field_at(home.at, word));
     let next = process.threads().map(|other| process.field_at(other.at, "thread_state.next"));
-    let mut links = std::iter::once(head).chain(next);
+    let mut links = of_home.into_iter().chain(next);
     links.any(|at| seen.word(at) == Some(thread.at.get()))
 }
 

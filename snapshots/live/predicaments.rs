@@ -212,7 +212,7 @@ fn when_the_adapter_has_gone(python: &Python) {
     service.proves_to_run();
 }
 
-/// debugpy breaks while its adapter, which has started already, waits for it: nobody would ever come.
+/// debugpy breaks while its adapter, which has started already, waits for it.
 fn and_leave_no_adapter(python: &Python) {
     let folder = Folder::new();
     let service = Service::start(python, &folder, WORK);

@@ -135,8 +135,8 @@ def listen_by_itself(debugpy, address):
 
 
 class Adapter:
-    """debugpy's adapter, which tells us where it listens for clients, and where for us. It goes again
-    where nothing comes of it."""
+    """debugpy's adapter, which tells us where it listens for clients, and where for us. It goes
+    again where nothing comes of it."""
 
     def __init__(self, debugpy, address):
         self.folder = debugpy.__path__[0]
@@ -154,7 +154,8 @@ class Adapter:
         here = sockets.get_default_localhost()
         self.listener = sockets.create_server(here, timeout=ADAPTER_TIMEOUT)
         python = os.fsdecode(SETTINGS["python"]) if SETTINGS["python"] else sys.executable
-        command = [python, os.path.join(self.folder, "adapter"), "--host", host, "--port", str(port)]
+        command = [python, os.path.join(self.folder, "adapter")]
+        command += ["--host", host, "--port", str(port)]
         command += ["--for-server", str(self.listener.getsockname()[1])]
         command += ["--server-access-token", self.token]
         try:
