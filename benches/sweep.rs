@@ -66,7 +66,7 @@ impl Watcher for Nobody {
 
 fn sweep(sweep: Sweep, jobs: &[Job<'_>]) -> (Vec<Certificate>, Duration) {
     let began = Instant::now();
-    let certificates = sweep.run(jobs, &Nobody);
+    let certificates = sweep.plan(jobs).run(&Nobody);
     (certificates, began.elapsed())
 }
 

@@ -56,7 +56,7 @@ const SWEEP: Sweep =
 
 fn sweep(sweep: &Sweep, scenario: &Attach) -> Vec<Certificate> {
     let findings = Findings::default();
-    let certificates = sweep.run(&[Job { name: "it", scenario }], &findings);
+    let certificates = sweep.plan(&[Job { name: "it", scenario }]).run(&findings);
     let found = findings.0.into_inner().unwrap();
     assert!(found.is_empty(), "{:?}", found[0]);
     certificates

@@ -186,7 +186,7 @@ fn first_finding(entry: &Entry) -> Option<Finding> {
     let sweep =
         Sweep { depth: 1, lies: false, workers: 1, shard: (0, 1), front_end: FrontEnd::Managed };
     let first = First(Mutex::new(None));
-    let _ = sweep.run(&[Job { name: &entry.name, scenario }], &first);
+    let _ = sweep.plan(&[Job { name: &entry.name, scenario }]).run(&first);
     first.0.into_inner().ok().flatten()
 }
 

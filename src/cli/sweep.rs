@@ -108,14 +108,15 @@ pub(crate) fn sweep(args: &Args) -> Exit {
         shard: args.shard.unwrap_or((0, 1)),
         front_end: args.front_end,
     };
-    let watch = match Progress::new(sweep.pieces(&jobs)) {
+    let planned = sweep.plan(&jobs);
+    let watch = match Progress::new(planned.pieces()) {
         Ok(progress) => {
             let (front_end, folder) = (args.front_end, args.out.join("findings"));
             Watch { progress, front_end, folder, jobs: &jobs }
         }
         Err(error) => return usage(&format!("softdock: signals cannot be listened to: {error}")),
     };
-    let proof = Proof::new(&sweep, sweep.run(&jobs, &watch));
+    let proof = Proof::new(&sweep, planned.run(&watch));
     watch.progress.finish();
     conclude(&proof, &args.out, args.format)
 }

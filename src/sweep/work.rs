@@ -71,16 +71,9 @@ impl Sweep {
         parts
     }
 
-    /// How many pieces of work there are in this shard.
-    ///
-    /// # Errors
-    /// As [`Sweep::run`].
-    pub fn pieces(&self, jobs: &[Job<'_>]) -> usize {
-        self.plan(jobs).1.len()
-    }
-
-    /// What is known from the quiet runs alone: empty certificates, and the pieces to be done.
-    fn plan(&self, jobs: &[Job<'_>]) -> (Vec<Certificate>, Vec<Piece>) {
+    /// What is to be done, as the quiet runs tell.
+    #[must_use]
+    pub fn plan<'j>(&self, jobs: &'j [Job<'j>]) -> Planned<'j> {
         let (mut certificates, mut pieces) = (Vec::new(), Vec::new());
         for (job, Job { name, scenario }) in jobs.iter().enumerate() {
             let menu = menu(PartKind::Faults(1), &[]);
@@ -105,22 +98,39 @@ impl Sweep {
                 parts: kinds.into_iter().map(Part::new).collect(),
             });
         }
-        (certificates, pieces)
+        let (nth, of) = self.shard;
+        let pieces = pieces.into_iter().skip(nth).step_by(of.max(1)).collect();
+        Planned { sweep: *self, jobs, certificates, pieces }
+    }
+}
+
+/// A sweep that is about to begin: certificates with nothing in them yet, and the pieces of this
+/// shard.
+pub struct Planned<'j> {
+    sweep: Sweep,
+    jobs: &'j [Job<'j>],
+    certificates: Vec<Certificate>,
+    pieces: Vec<Piece>,
+}
+
+impl Planned<'_> {
+    /// How many pieces of work there are.
+    #[must_use]
+    pub fn pieces(&self) -> usize {
+        self.pieces.len()
     }
 
     /// Does the work, and returns one certificate a scenario, in their order. A piece that was
     /// interrupted is not counted as done, and what came out of it is left out.
     #[must_use]
-    pub fn run(&self, jobs: &[Job<'_>], watcher: &dyn Watcher) -> Vec<Certificate> {
-        let (mut certificates, pieces) = self.plan(jobs);
-        let (nth, of) = self.shard;
-        let mine: Vec<&Piece> = pieces.iter().skip(nth).step_by(of.max(1)).collect();
+    pub fn run(self, watcher: &dyn Watcher) -> Vec<Certificate> {
+        let Planned { sweep, jobs, mut certificates, pieces } = self;
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
-            for _ in 0..self.workers.max(1) {
+            for _ in 0..sweep.workers.max(1) {
                 scope.spawn(|| {
-                    let results = work(self.front_end, jobs, &mine, &next, watcher);
+                    let results = work(sweep.front_end, jobs, &pieces, &next, watcher);
                     done.lock().unwrap_or_else(|broken| broken.into_inner()).extend(results);
                 });
             }
@@ -128,7 +138,7 @@ impl Sweep {
         let mut done = done.into_inner().unwrap_or_else(|broken| broken.into_inner());
         done.sort_by_key(|(piece, _)| *piece);
         for (piece, part) in done {
-            let certificate = &mut certificates[mine[piece].job];
+            let certificate = &mut certificates[pieces[piece].job];
             certificate.done += 1;
             let same = certificate.parts.iter_mut().find(|known| known.kind == part.kind);
             if let Some(known) = same {
@@ -143,7 +153,7 @@ impl Sweep {
 fn work(
     front_end: FrontEnd,
     jobs: &[Job<'_>],
-    mine: &[&Piece],
+    pieces: &[Piece],
     next: &AtomicUsize,
     watcher: &dyn Watcher,
 ) -> Vec<(usize, Part)> {
@@ -151,7 +161,7 @@ fn work(
     let mut staged: Option<(usize, Stage<'_>, Vec<u64>)> = None;
     while watcher.goes_on() {
         let nth = next.fetch_add(1, Ordering::Relaxed);
-        let Some(piece) = mine.get(nth) else { break };
+        let Some(piece) = pieces.get(nth) else { break };
         let Job { name, scenario } = jobs[piece.job];
         if staged.as_ref().is_none_or(|(job, ..)| *job != piece.job) {
             let stage = Stage::new(scenario).ok();
