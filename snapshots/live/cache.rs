@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::command::{Ran, attach_command, inspect};
 use crate::debug::{debug_and_expect, debuggable};
 use crate::pythons::Python;
-use crate::service::Service;
+use crate::service::{COMPUTE, Service};
 use crate::target::{BUSY, Folder, Script, Target};
 use crate::{Situation, always};
 
@@ -230,7 +230,7 @@ fn with_its_sum(text: &str) -> String {
 
 fn debug_uses_it(python: &Python) {
     let folder = Folder::new();
-    let service = Service::start(python, &folder, BUSY_ALONE);
+    let service = Service::start(python, &folder, COMPUTE);
     let used = |more: &[&str]| {
         let (_, json) = debug_and_expect(&service.target, more);
         json["attach"]["cache"].as_str().unwrap().to_owned()
@@ -238,9 +238,3 @@ fn debug_uses_it(python: &Python) {
     assert_eq!([used(&["--no-cache"]), used(&[]), used(&[])], ["off", "miss", "hit"]);
     assert_eq!(service.target.errors(), "");
 }
-
-const BUSY_ALONE: &str = "import sys
-sys.executable = sys.argv[1]
-print('ready', flush=True)
-while True: pass
-";

@@ -11,7 +11,7 @@ use softdock_live::Process;
 use crate::command::{Ran, attach, attach_and_expect, attach_command};
 use crate::debug::{debug_and_expect, debuggable};
 use crate::pythons::Python;
-use crate::service::Service;
+use crate::service::{COMPUTE, Service};
 use crate::target::{BUSY, Folder, Script, Target, eventually};
 use crate::{Situation, always};
 
@@ -197,13 +197,8 @@ fn killed(python: &Python) {
 }
 
 fn a_debugger(python: &Python) {
-    const CODE: &str = "import sys
-sys.executable = sys.argv[1]
-print('ready', flush=True)
-while True: pass
-";
     let folder = Folder::new();
-    let service = Service::start(python, &folder, CODE);
+    let service = Service::start(python, &folder, COMPUTE);
     debug_and_expect(&service.target, &CONCORD);
     expect_free(&service.target);
     assert_eq!(service.target.errors(), "");

@@ -14,7 +14,7 @@ use crate::dap::Client;
 use crate::debug::{debug, debug_and_expect, debug_within, debuggable, left_over};
 use crate::places::{NOBODY, is_root};
 use crate::pythons::Python;
-use crate::service::{Service, WORK, WORK_LINE};
+use crate::service::{COMPUTE, Service, WORK, WORK_LINE};
 use crate::target::{Folder, Target, eventually};
 
 pub(crate) fn situations() -> Vec<Situation> {
@@ -360,17 +360,11 @@ fn another_user(python: &Python) {
     let folder = Folder::new();
     let mut command = python.command();
     command.uid(NOBODY).gid(NOBODY).current_dir("/");
-    let service = Service::start_by(python, &folder, command, &["-I"], BUSY_FOR_ANYBODY);
+    let service = Service::start_by(python, &folder, command, &["-I"], COMPUTE);
     let (port, _) = debug_and_expect(&service.target, &[]);
     Client::attach(port, &[]).disconnect();
     assert_eq!(service.target.errors(), "");
 }
-
-const BUSY_FOR_ANYBODY: &str = "import sys
-sys.executable = sys.argv[1]
-print('ready', flush=True)
-while True: pass
-";
 
 /// As in a container: it works, but not at an address of ours, and that is said.
 fn another_network(python: &Python) {

@@ -34,7 +34,8 @@ use super::{Exit, Format, output, usage};
 /// wrong.
 ///
 /// Where it is about a session, what the target does, its end, the user giving up and a sleep of
-/// the machine come between all looks of the command, and a record is torn after every byte.
+/// the machine come between all looks of the command, and a record is torn after every byte; its
+/// certificate names what bounds that.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -1,6 +1,7 @@
-//! Every way in which a session can go: whatever the target does next, its end, the user giving up
-//! and an hour of sleep come before, between and after all questions that the steps ask, in every
-//! order; and one record is torn, after every byte.
+//! Every way in which a session can go, up to a bound that the certificate names: whatever the
+//! target does next, its end, the user giving up and an hour of sleep come before, between and
+//! after all questions that the steps ask, in every order; and one record is torn, after every
+//! byte.
 //!
 //! States that were left before are not entered again (see [`Exhaustive`]); the runs that this
 //! saves are counted all the same, and where they are few, all of them are gone through once more
