@@ -26,6 +26,30 @@ use softdock_attach::{ParseMode, Reason, Report, Site, Stage, StageResult};
 /// The reason that no scenario can lead to: it is a bug.
 const OUT_OF_REACH: [Reason; 1] = [Reason::Unexpected];
 
+/// The public codes of where an attempt failed. Two more are told by live commands only: `Unknown`
+/// of a panic, and `LoaderResolve` before the engine is asked.
+const CODES: [&str; 19] = [
+    "None",
+    "FeatureDisabled",
+    "MixedModeBypass",
+    "OpenProcess",
+    "ModuleEnumeration",
+    "NotPythonProcess",
+    "VersionGate",
+    "OffsetsAddressResolution",
+    "OffsetsRead",
+    "OffsetsParse",
+    "PolicyDisabled",
+    "ThreadStateDiscovery",
+    "ScriptBufferWrite",
+    "PendingFlagWrite",
+    "EvalBreakerWrite",
+    "PostWriteVerify",
+    "ScriptExecution",
+    "Busy",
+    "Cancelled",
+];
+
 fn main() {
     let arguments = Arguments::from_args();
     let mut trials = match corpus::find(&[root().join("scenarios")]) {
@@ -33,6 +57,7 @@ fn main() {
         Err(mistake) => vec![Trial::test("find", move || Err(mistake.to_string().into()))],
     };
     trials.push(Trial::test("every-file-has-an-about", every_file_has_an_about));
+    trials.push(Trial::test("every-code-is-reached", every_code_is_reached));
     trials.push(Trial::test("every-reason-is-reached", every_reason_is_reached));
     trials.push(Trial::test("every-site-is-reached", every_site_is_reached));
     trials.push(Trial::test("files-are-short", files_are_short));
@@ -265,6 +290,22 @@ fn every_site_is_reached() -> Result<(), Failed> {
     let missed = Site::ALL.iter().zip(reached).filter(|(_, reached)| !reached);
     let missed: Vec<String> = missed.map(|(site, _)| site.name().into()).collect();
     none_of("no scenario reaches these sites", &missed)
+}
+
+/// Every code is what some scenario comes to, and no scenario comes to another one.
+fn every_code_is_reached() -> Result<(), Failed> {
+    let mut reached = BTreeSet::new();
+    for entry in entries()? {
+        if let Ok(mut stage) = entry.session() {
+            reached.insert(stage.play(Story::default()).last.code);
+        }
+        let Ok(run) = entry.run(Trace::off()) else { continue };
+        reached.insert(run.report.code());
+    }
+    let known = BTreeSet::from(CODES);
+    let odd: Vec<String> =
+        known.symmetric_difference(&reached).map(|code| (*code).into()).collect();
+    none_of("told by no scenario, or not a code", &odd)
 }
 
 /// Every reason that a scenario can lead to is what some scenario expects.

@@ -5,6 +5,7 @@ mod command;
 mod damage;
 mod layers;
 mod opcodes;
+mod promises;
 mod roundtrips;
 mod sessions;
 mod tidy;

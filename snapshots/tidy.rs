@@ -10,12 +10,12 @@ const LINES_MAX: usize = 560;
 /// Columns of a line of prose; rustfmt sees to the code.
 const COLUMNS_MAX: usize = 100;
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Every Rust file of ours, with its text.
-fn sources() -> Vec<(PathBuf, String)> {
+pub(crate) fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for folder in ["engine", "sim", "src", "scenarios", "snapshots", "benches", "fuzz"] {
         collect(&root().join(folder), &mut found);
@@ -68,15 +68,17 @@ fn unsafe_code_lives_in_one_crate() {
     assert!(found.is_empty(), "unsafe code in {found:?}");
 }
 
-/// The engine's numbers have names. The breaker's bit and the bounds stand in one place each;
-/// everything else that looks like them is a copy.
+/// The engine's numbers have names. The breaker's bit, the path buffer's size and the bounds stand
+/// in one place each; everything else that looks like them is a copy, by the front ends as well.
 #[test]
 fn numbers_of_the_protocol_stand_in_one_place() {
-    for (number, home) in [("0x20", "engine/attach/src/plan.rs"), ("65_536", "limits.rs")] {
+    const FOLDERS: [&str; 3] = ["engine/attach/src", "src/frontend", "src/cli"];
+    let (plan, limits) = ("engine/attach/src/plan.rs", "engine/attach/src/limits.rs");
+    for (number, home) in [("0x20", plan), ("512", limits), ("65_536", limits)] {
         let copies = offenders(|path, text| {
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
             let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-            path.starts_with("engine/attach/src")
+            FOLDERS.iter().any(|folder| path.starts_with(folder))
                 && !path.ends_with("tests.rs")
                 && !path.ends_with(home)
                 && code.filter(|line| !line.contains('"')).any(|line| has_number(line, number))
@@ -87,7 +89,39 @@ fn numbers_of_the_protocol_stand_in_one_place() {
 
 fn has_number(line: &str, number: &str) -> bool {
     let ends = |at: usize| !line[at + number.len()..].starts_with(|c: char| c.is_alphanumeric());
-    line.match_indices(number).any(|(at, _)| ends(at))
+    let begins = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    line.match_indices(number).any(|(at, _)| begins(at) && ends(at))
+}
+
+/// One implementation of what CPython's memory means, for both front ends: neither can even name
+/// the parts of the engine that read, infer, validate or plan.
+#[test]
+fn a_front_end_knows_no_layout() {
+    let parts = ["Layout", "Slab", "Parsed", "parse(", "Table", "limits", "ThreadVerdict"];
+    let found = offenders(|path, text| {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let mut code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        path.starts_with("src/frontend")
+            && code.any(|line| parts.iter().any(|part| line.contains(part)))
+    });
+    assert!(found.is_empty(), "a front end that reads the target's memory itself: {found:?}");
+}
+
+/// One place to write to a terminal, so that lines stay whole, and standard output stays that of
+/// the result.
+#[test]
+fn output_goes_through_one_place() {
+    let ways = ["print!(", "println!(", "dbg!(", "stdout()", "stderr()"];
+    let found = offenders(|path, text| {
+        let is_ours = path.starts_with("src")
+            || path.starts_with("engine")
+                && path.components().any(|part| part.as_os_str() == "src");
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        is_ours
+            && !path.ends_with("src/cli/output.rs")
+            && code.flat_map(|line| ways.map(|way| line.contains(way))).any(|found| found)
+    });
+    assert!(found.is_empty(), "output beside src/cli/output.rs, in {found:?}");
 }
 
 /// What the engine may not even mention: clocks, environment, files, threads, global state.

@@ -471,3 +471,36 @@ impl fmt::Display for Place {
         write!(f, "{} at {}", self.id, self.at.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::corpus;
+    use crate::trace::Trace;
+
+    /// Whoever calls has another way to attach, and goes it.
+    #[test]
+    fn what_comes_to_nothing_says_why_and_what_to_try_next() {
+        let folders = ["attach", "refuse", "survive"]
+            .map(|name| Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name));
+        for (path, name) in corpus::find(&folders).expect("scenarios") {
+            let entry = corpus::load(&path, &name).expect("a scenario");
+            let report = entry.run(Trace::off()).expect("an attempt").report;
+            let (attempt, line) = (Attempt::from(&report), report.summary().to_string());
+            if report.outcome.is_success() {
+                assert_eq!((attempt.fallback, attempt.code), (None, "None"), "{name}");
+                assert!(!line.contains("fallback"), "{name}: {line}");
+            } else {
+                assert_eq!(attempt.fallback, Some("legacy"), "{name}");
+                let reason = attempt.reason.expect("a reason");
+                assert!(line.contains(&format!(" reason={reason} ")), "{name}: {line}");
+                assert!(line.ends_with(" fallback=legacy"), "{name}: {line}");
+            }
+        }
+        let early = Stopped::at_open("not-found", String::new());
+        assert_eq!((early.reason, early.fallback), ("not-found", "legacy"));
+        assert!(early.summary(FrontEnd::Managed).ends_with(" left=nothing fallback=legacy"));
+    }
+}

@@ -16,6 +16,8 @@ pub(crate) fn situations() -> Vec<Situation> {
     vec![
         debuggable("debug-all-that-an-editor-does", all_that_an_editor_does),
         debuggable("debug-at-a-port-that-is-asked-for", at_a_port_that_is_asked_for),
+        debuggable("debug-by-our-variables-alone", by_our_variables_alone),
+        debuggable("debug-not-in-a-mixed-mode-session", not_in_a_mixed_mode_session),
         debuggable("debug-where-the-port-is-busy", where_the_port_is_busy),
         debuggable("debug-without-debugpy", without_debugpy),
         debuggable("debug-and-set-off-no-collection", and_set_off_no_collection),
@@ -139,6 +141,46 @@ fn at_a_port_that_is_asked_for(python: &Python) {
     client.disconnect();
     service.proves_to_run();
     assert_eq!(service.target.errors(), "");
+}
+
+/// What the target has in its own environment is about something else.
+fn by_our_variables_alone(python: &Python) {
+    let folder = Folder::new();
+    let mut command = python.command();
+    for (name, theirs) in [("PORT", "1"), ("HOST", "192.0.2.1"), ("SESSION", "theirs")] {
+        command.env(format!("PTVS_DEBUG_{name}"), theirs);
+    }
+    let service = Service::start_by(python, &folder, command, &["-I"], WORK);
+    let (wanted, file) = (free_port(), folder.path().join("port"));
+    let mut command = softdock();
+    command.args(["debug", "--format", "json", "--timeout", "20s", "--pid"]);
+    command.arg(service.target.pid().to_string()).env("PTVS_WAIT_FOR_CLIENT", "0");
+    command.env("PTVS_DEBUG_PORT", wanted.to_string()).env("PTVS_DEBUG_SESSION", "ours");
+    let ran = Ran::of(command.env("PTVS_DEBUG_PORT_FILE", &file).output().unwrap());
+    let json = ran.json();
+    assert_eq!((ran.code, &json["outcome"]), (Some(0), &"listening".into()), "{json:#}");
+    assert_eq!([&json["host"], &json["session"]], ["127.0.0.1", "ours"]);
+    assert_eq!(json["port"], wanted);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), format!("{wanted}\n"));
+    Client::attach(wanted, &[]).disconnect();
+    assert_eq!(service.target.errors(), "");
+}
+
+/// By neither front end: such a session has a debugger, which would lose the target.
+fn not_in_a_mixed_mode_session(python: &Python) {
+    let folder = Folder::new();
+    let service = Service::start(python, &folder, WORK);
+    for front_end in ["managed", "concord"] {
+        let session = format!("mixed-{front_end}-{}", service.target.pid());
+        let mut command = softdock();
+        command.args(["debug", "--format", "json", "--front-end", front_end, "--pid"]);
+        command.arg(service.target.pid().to_string()).args(["--no-wait", "--session", &session]);
+        let ran = Ran::of(command.env("PTVS_MIXED_MODE", "1").output().unwrap());
+        ran.expect_stop("refused", "gate", "mixed-mode");
+        assert_eq!(ran.json()["code"], "MixedModeBypass");
+        assert!(left_over(Path::new("/"), &session).is_empty());
+    }
+    service.proves_to_run();
 }
 
 fn where_the_port_is_busy(python: &Python) {

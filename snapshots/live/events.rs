@@ -18,6 +18,8 @@ pub(crate) fn situations() -> Vec<Situation> {
     vec![
         always("events-of-every-attempt", of_every_attempt),
         always("events-of-an-interrupt", of_an_interrupt),
+        always("events-of-either-front-end", of_either_front_end),
+        always("costs-where-they-are-asked-for", costs_where_they_are_asked_for),
         debuggable("events-of-a-debugger", of_a_debugger),
         debuggable("events-of-another-loader", of_another_loader),
         debuggable("debug-and-tell-the-port-in-a-file", and_tell_the_port_in_a_file),
@@ -106,6 +108,58 @@ fn of_an_interrupt(python: &Python) {
     assert_eq!(results[0]["outcome"], ran.json()["outcome"]);
     assert_eq!(results[0]["code"], "Cancelled");
     target.finish();
+}
+
+/// But for who they are and the names of their attempts, both tell the same; of an attempt that
+/// waits in vain as well.
+fn of_either_front_end(python: &Python) {
+    let folder = Folder::new();
+    let target = Target::blocked(python, &folder);
+    let script = folder.script("a.py", "1");
+    let tell = |front_end: &str| {
+        let file = folder.path().join(front_end);
+        let how = ["--front-end", front_end, "--no-cache", "--telemetry", file.to_str().unwrap()];
+        attach(&target, &script, &[&how[..], &["--timeout", "50ms"]].concat());
+        attach(&target, &script, &[&how[..], &["--cancel"]].concat());
+        let mut results = results(&file);
+        for result in &mut results {
+            assert_eq!(result["frontEnd"].take(), front_end);
+            result["attempt"].take();
+        }
+        results
+    };
+    let managed = tell("managed");
+    assert_eq!(managed, tell("concord"));
+    let of = |name: &str| managed.iter().map(|result| result[name].clone()).collect::<Vec<_>>();
+    assert_eq!(of("command"), ["attach", "cancel"]);
+    assert_eq!(of("outcome"), ["armed", "cancelled"]);
+    assert_eq!(of("reason"), [json!("timeout"), Value::Null]);
+    target.finish();
+}
+
+/// By either front end. Nothing is said on standard error then but the summary line.
+fn costs_where_they_are_asked_for(python: &Python) {
+    let folder = Folder::new();
+    let target = Target::run(python, &folder, BUSY);
+    let script = folder.script("a.py", "1");
+    for front_end in ["managed", "concord"] {
+        let run = |verbose: &str| {
+            let mut command = attach_command(&target, &script);
+            command.args(["--dry-run", "--no-cache", "--front-end", front_end]);
+            Ran::of(command.env("PTVS_SAFE_ATTACH_VERBOSE", verbose).output().unwrap())
+        };
+        for quiet in [run(""), run("0")] {
+            assert_eq!(quiet.json().get("phases"), None);
+            assert_eq!(quiet.stderr.lines().count(), 1, "{}", quiet.stderr);
+        }
+        let json = run("1").json();
+        let phases = json["phases"].as_array().unwrap();
+        let sites: Vec<_> = phases.iter().map(|phase| phase["site"].as_str().unwrap()).collect();
+        assert!(sites.contains(&"locate") && sites.contains(&"walk-threads"), "{sites:?}");
+        assert_eq!(json["site"], *sites.last().unwrap(), "they are told in order");
+        let accesses = phases.iter().map(|phase| phase["accesses"].as_u64().unwrap());
+        assert!(accesses.sum::<u64>() > 0 && phases[0]["micros"].is_u64(), "{json:#}");
+    }
 }
 
 fn of_a_debugger(python: &Python) {

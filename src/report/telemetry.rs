@@ -270,3 +270,51 @@ fn sites(_: &mut schemars::SchemaGenerator) -> Schema {
 fn parse_modes(_: &mut schemars::SchemaGenerator) -> Schema {
     one_of(ParseMode::ALL.map(ParseMode::name).into_iter().chain(["none"]))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::corpus;
+    use crate::trace::Trace;
+
+    /// What is told of a scenario, and the flags of it that are up.
+    fn flags(name: &str) -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/{name}.ron"));
+        let entry = corpus::load(&path, name).expect("a scenario");
+        let told = Telemetry::from(&entry.run(Trace::off()).expect("an attempt").report);
+        let flags = [
+            (!told.size_canonical, "another-size"),
+            (told.flex_used, "flex"),
+            (told.cache_used, "cache"),
+            (told.inferred, "inferred"),
+            (told.walked, "walked"),
+            (told.heuristic_used, "heuristic"),
+            (told.export_fallback, "export"),
+            (told.mixed_mode_bypass, "mixed-mode"),
+            (told.free_threaded == Some(true), "free-threaded"),
+        ];
+        let up: Vec<_> = flags.into_iter().filter(|(is_up, _)| *is_up).map(|(_, it)| it).collect();
+        format!("{} {} {}", told.code, told.parse_mode, up.join(" "))
+    }
+
+    #[test]
+    fn each_flag_is_up_where_what_it_tells_of_has_happened() {
+        for (name, told) in [
+            ("attach/two-threads", "None strict walked"),
+            ("attach/cpython-3-14-free-threaded", "None strict walked free-threaded"),
+            ("attach/cache-hit", "None strict cache"),
+            ("attach/cache-stale-table", "None strict walked"),
+            ("attach/extended-unknown-minor", "None extended inferred walked"),
+            ("attach/flex-reordered-words", "None flex flex walked"),
+            ("attach/flex-larger-path-buffer", "None flex another-size flex walked"),
+            ("attach/heuristic-finds-the-lost-main-thread", "None strict heuristic"),
+            ("attach/exported-symbol-with-consent", "None strict walked export"),
+            ("refuse/mixed-mode", "MixedModeBypass none mixed-mode"),
+            ("refuse/disabled-by-variable", "FeatureDisabled none "),
+        ] {
+            assert_eq!(flags(name), told, "{name}");
+        }
+    }
+}

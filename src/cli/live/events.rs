@@ -139,6 +139,25 @@ mod tests {
         );
     }
 
+    /// Two commands may name the same file.
+    #[test]
+    fn events_of_many_at_once_stay_whole() {
+        const MANY: usize = 200;
+        let events = told("many", |first| {
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    let (manner, head) = (first.manner, first.head.clone());
+                    scope.spawn(move || {
+                        let events = Events::new(manner, head);
+                        (0..MANY).for_each(|_| events.begin());
+                    });
+                }
+            });
+        });
+        let results = kinds(&events).iter().filter(|kind| **kind == "attach-result").count();
+        assert_eq!((events.len(), results), (2 * 8 * MANY, 8 * MANY));
+    }
+
     #[test]
     fn the_last_word_counts() {
         let events = told("last", |events| {
