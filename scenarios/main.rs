@@ -28,7 +28,7 @@ const OUT_OF_REACH: [Reason; 1] = [Reason::Unexpected];
 
 /// The public codes of where an attempt failed. Two more are told by live commands only: `Unknown`
 /// of a panic, and `LoaderResolve` before the engine is asked.
-const CODES: [&str; 19] = [
+const CODES: [&str; 20] = [
     "None",
     "FeatureDisabled",
     "MixedModeBypass",
@@ -46,6 +46,7 @@ const CODES: [&str; 19] = [
     "EvalBreakerWrite",
     "PostWriteVerify",
     "ScriptExecution",
+    "TimeoutAwaitConnect",
     "Busy",
     "Cancelled",
 ];

@@ -200,6 +200,7 @@ pub(crate) fn fails_where_the_port_is_busy(python: &Python, more: &[&str]) {
     assert!(message.contains("Address already in use"), "{json:#}");
     assert!(json["hint"].as_str().unwrap().contains("--port"), "{json:#}");
     assert_eq!((&json["code"], &json["port"]), (&"ScriptExecution".into(), &Value::Null));
+    assert_eq!((&json["fallback"], &json["attach"]["fallback"]), (&"legacy".into(), &Value::Null));
     let (port, json) = debug_and_expect(&service.target, more);
     assert_eq!(json["reused"], false);
     Client::attach(port, &[]).disconnect();

@@ -12,6 +12,9 @@ pub const SITE: &str = "session";
 /// The site of choosing the script that starts a debugger.
 pub const LOADER_SITE: &str = "loader";
 
+/// The reason of a debugger that nobody connects to in time.
+pub const NO_CLIENT: &str = "no-client";
+
 /// What can be brought about, beside the engine's outcomes.
 pub const OUTCOMES: [&str; 3] = ["listening", "connected", "attached"];
 
@@ -59,6 +62,8 @@ pub struct Session {
     pub left: &'static str,
     /// The folder that stays for a request that is left, as the target names it.
     pub folder: Option<String>,
+    /// What to try next, where there is no debugger: `legacy`.
+    pub fallback: Option<&'static str>,
     /// What the engine did.
     pub attach: Attempt,
 }
@@ -97,6 +102,7 @@ impl Session {
             waited_micros: 0,
             left: attach.left,
             folder: None,
+            fallback: attach.fallback,
             attach,
         }
     }
@@ -106,8 +112,9 @@ impl Session {
         self.outcome = outcome;
         self.site = SITE;
         self.reason = Some(reason);
-        self.code = "ScriptExecution";
+        self.code = if reason == NO_CLIENT { "TimeoutAwaitConnect" } else { "ScriptExecution" };
         self.detail = Some(detail);
         self.hint = None;
+        self.fallback = Some("legacy");
     }
 }

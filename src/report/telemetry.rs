@@ -109,7 +109,7 @@ pub struct Telemetry {
     /// Why.
     pub reason: Option<&'static str>,
     /// The public failure-site code; `ScriptExecution` where the script ran, or waits, and the
-    /// debugger is not there.
+    /// debugger is not there, and `TimeoutAwaitConnect` where it is and no client comes.
     pub code: &'static str,
     /// The version that the target publishes.
     pub version: Option<String>,

@@ -27,7 +27,7 @@ pub const REASONS: [&str; 8] = [
     "not-taken",
     "target-error",
     "target-ended",
-    "no-client",
+    session::NO_CLIENT,
     "not-ready",
     "silent",
     "torn",
@@ -57,7 +57,7 @@ pub fn report(docked: &Docked, wanted: &Wanted, around: &Surroundings<'_>) -> Se
         Answer::Deadline(_) if docked.step == Step::Client => {
             let waited = words::duration(docked.waited);
             let detail = format!("no client has come within {waited}; the session stays");
-            session.fail("failed", "no-client", detail);
+            session.fail("failed", session::NO_CLIENT, detail);
         }
         Answer::Deadline(seen) => silent(&mut session, &wanted.mode, docked.waited, seen),
         Answer::Ended => {

@@ -111,6 +111,13 @@ fn entry(group: &str, (name, meaning): Word) -> String {
     text
 }
 
+/// Codes that the engine does not have, and what each stands for.
+const LIVE_CODES: [(&str, &str, &str); 3] = [
+    ("LoaderResolve", "site", "loader"),
+    ("TimeoutAwaitConnect", "reason", "no-client"),
+    ("Unknown", "reason", "unexpected"),
+];
+
 /// The code of a stop at a site that has no reason with a code of its own.
 fn code_of(site: Site) -> &'static str {
     Reason::Moved.code(site)
@@ -119,7 +126,8 @@ fn code_of(site: Site) -> &'static str {
 fn codes() -> Vec<&'static str> {
     let of_sites = Site::ALL.into_iter().map(code_of);
     let of_reasons = Reason::PLAIN.into_iter().map(|reason| reason.code(Site::Confirm));
-    let mut codes: Vec<_> = of_sites.chain(of_reasons).collect();
+    let of_live = LIVE_CODES.iter().map(|(code, ..)| *code);
+    let mut codes: Vec<_> = of_sites.chain(of_reasons).chain(of_live).collect();
     codes.sort_unstable();
     codes.dedup();
     codes
@@ -130,7 +138,13 @@ fn code_entry(code: &str) -> String {
     let own = |reason: &Reason| reason.code(Site::Confirm) == code && code != "ScriptExecution";
     let reasons = Reason::PLAIN.into_iter().filter(own).map(Reason::name);
     let mut text = format!("{}  {}", styled(STRONG, code), styled(FAINT, "code of telemetry"));
-    for (what, names) in [("site", sites.collect::<Vec<_>>()), ("reason", reasons.collect())] {
+    let live = |of: &str| {
+        let all = LIVE_CODES.iter().filter(|(known, what, _)| (*known, *what) == (code, of));
+        all.map(|(_, _, name)| *name).collect::<Vec<_>>()
+    };
+    let sites = sites.chain(live("site")).collect::<Vec<_>>();
+    let reasons = reasons.chain(live("reason")).collect();
+    for (what, names) in [("site", sites), ("reason", reasons)] {
         if !names.is_empty() {
             let plural = if names.len() == 1 { "" } else { "s" };
             let names = format!("Stands for the {what}{plural} {}.", names.join(", "));
