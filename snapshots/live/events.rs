@@ -178,7 +178,7 @@ fn of_a_debugger(python: &Python) {
     assert_eq!(of("loaderType"), ["listen", "listen"]);
     assert_eq!(of("outcome"), ["listening", "failed"]);
     assert_eq!(of("site"), ["session", "session"]);
-    assert_eq!(of("code"), ["None", "ScriptExecution"]);
+    assert_eq!(of("code"), ["None", "TimeoutAwaitConnect"]);
     assert_eq!(of("dynPort")[0], port);
     assert_eq!(of("breakInjected"), [false, false]);
 }
