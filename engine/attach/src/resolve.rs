@@ -14,7 +14,7 @@ use crate::limits::LOOKS_BEFORE_DROPPING;
 use crate::report::{Found, Stage, StageResult};
 use crate::walk::Interpreter;
 use crate::words::slice;
-use crate::{CacheUse, Host, LayoutFault, Outcome, Reason, Site};
+use crate::{CacheUse, Host, LayoutFault, Outcome, Reason, Site, ThreadVerdict};
 
 impl<H: Host> Attempt<'_, H> {
     /// The thread state to use, by whatever stage leads to it.
@@ -41,19 +41,21 @@ impl<H: Host> Attempt<'_, H> {
     fn resolve_among(&mut self, runtime: Address, parsed: &Parsed) -> Step<Target> {
         let mut proved: Option<Layout> = None;
         let mut stopped: Option<Stop> = None;
+        let mut is_open = false;
         for layout in &parsed.layouts {
             match self.resolve_again(runtime, *layout) {
                 Ok(_) if proved.is_none() => proved = Some(*layout),
-                Ok(_) => {
-                    self.at(Site::ParseSlab);
-                    return self.refuse(Reason::Layout(LayoutFault::Ambiguous));
-                }
+                Ok(_) => return self.refuse_to_guess(),
                 Err(stop) if is_plain_no(stop, layout) => return Err(stop),
                 Err(stop) if stop.outcome == Outcome::Failed => return Err(stop),
-                Err(stop) => stopped = Some(stop),
+                Err(stop) => {
+                    is_open |= is_about_the_slot(stop);
+                    stopped = Some(stop);
+                }
             }
         }
         match (proved, stopped) {
+            (Some(_), _) if is_open => self.refuse_to_guess(),
             (Some(layout), _) => {
                 // Once more, so that whatever was seen last is of the guess that held.
                 let target = self.resolve_with(runtime, layout)?;
@@ -63,6 +65,11 @@ impl<H: Host> Attempt<'_, H> {
             (None, Some(stop)) => Err(stop),
             (None, None) => self.refuse(Reason::Layout(LayoutFault::NoWindow)),
         }
+    }
+
+    fn refuse_to_guess(&mut self) -> Step<Target> {
+        self.at(Site::ParseSlab);
+        self.refuse(Reason::Layout(LayoutFault::Ambiguous))
     }
 
     /// A layout that is dropped leaves the field to another one, which may be the false one: so it
@@ -193,6 +200,16 @@ impl<H: Host> Attempt<'_, H> {
             },
         );
     }
+}
+
+/// All holds but for what is in the flag and in the path, and anybody may have put that there: it
+/// disproves no layout.
+///
+/// Folklore: the fuzzer of sweeps had a thread with an odd flag, which left the field to a window
+/// that only looked like one; there the path of that thread was a flag of 0
+/// (`refuse/flex-true-window-has-an-odd-flag`).
+fn is_about_the_slot(stop: Stop) -> bool {
+    matches!(stop.reason, Reason::Thread(ThreadVerdict::BadPending | ThreadVerdict::BadScript))
 }
 
 /// By a straight reading the target does not want to be debugged: no guess may overrule that, and
