@@ -73,11 +73,11 @@ impl<H: Host> Attempt<'_, H> {
     }
 
     /// A layout that is dropped leaves the field to another one, which may be the false one: so it
-    /// is dropped only after some looks that all came to nothing.
+    /// is dropped only after some looks that all came to nothing, and none that speaks for it.
     fn resolve_again(&mut self, runtime: Address, layout: Layout) -> Step<Target> {
         for _ in 1..LOOKS_BEFORE_DROPPING {
             match self.resolve_with(runtime, layout) {
-                Err(stop) if stop.outcome == Outcome::Refused && !is_plain_no(stop, &layout) => {}
+                Err(stop) if stop.outcome == Outcome::Refused && !is_for_good(stop, &layout) => {}
                 settled => return settled,
             }
         }
@@ -202,6 +202,11 @@ impl<H: Host> Attempt<'_, H> {
     }
 }
 
+/// Whether no further look may lose this one.
+fn is_for_good(stop: Stop, layout: &Layout) -> bool {
+    is_plain_no(stop, layout) || is_about_the_slot(stop)
+}
+
 /// All holds but for what is in the flag and in the path, and anybody may have put that there: it
 /// disproves no layout.
 ///
@@ -212,8 +217,7 @@ fn is_about_the_slot(stop: Stop) -> bool {
     matches!(stop.reason, Reason::Thread(ThreadVerdict::BadPending | ThreadVerdict::BadScript))
 }
 
-/// By a straight reading the target does not want to be debugged: no guess may overrule that, and
-/// no further look may lose it.
+/// By a straight reading the target does not want to be debugged: no guess may overrule that.
 fn is_plain_no(stop: Stop, layout: &Layout) -> bool {
     stop.reason == Reason::PolicyDisabled && layout.in_order
 }
