@@ -135,7 +135,9 @@ impl<H: Host> Attempt<'_, H> {
             Ok(thread) => return Ok(thread),
             Err(stop) => stop,
         };
-        if !self.config.heuristic || !matches!(stopped.outcome, Outcome::Refused) {
+        // Where the list leads to a thread, a scan is not for finding another one.
+        let is_found = is_about_the_slot(stopped);
+        if !self.config.heuristic || !matches!(stopped.outcome, Outcome::Refused) || is_found {
             self.report.set_stage(Stage::Heuristic, StageResult::Off);
             return Err(stopped);
         }
