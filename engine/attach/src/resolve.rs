@@ -41,7 +41,7 @@ impl<H: Host> Attempt<'_, H> {
     fn resolve_among(&mut self, runtime: Address, parsed: &Parsed) -> Step<Target> {
         let mut proved: Option<Layout> = None;
         let mut stopped: Option<Stop> = None;
-        let mut is_open = false;
+        let mut may_be_another = false;
         for layout in &parsed.layouts {
             match self.resolve_again(runtime, *layout) {
                 Ok(_) if proved.is_none() => proved = Some(*layout),
@@ -49,13 +49,13 @@ impl<H: Host> Attempt<'_, H> {
                 Err(stop) if is_plain_no(stop, layout) => return Err(stop),
                 Err(stop) if stop.outcome == Outcome::Failed => return Err(stop),
                 Err(stop) => {
-                    is_open |= is_about_the_slot(stop);
+                    may_be_another |= is_about_the_slot(stop);
                     stopped = Some(stop);
                 }
             }
         }
         match (proved, stopped) {
-            (Some(_), _) if is_open => self.refuse_to_guess(),
+            (Some(_), _) if may_be_another => self.refuse_to_guess(),
             (Some(layout), _) => {
                 // Once more, so that whatever was seen last is of the guess that held.
                 let target = self.resolve_with(runtime, layout)?;
@@ -135,7 +135,7 @@ impl<H: Host> Attempt<'_, H> {
             Ok(thread) => return Ok(thread),
             Err(stop) => stop,
         };
-        // Where the list leads to a thread, a scan is not for finding another one.
+        // A scan is for a list that leads nowhere. This one has led to the thread.
         let is_found = is_about_the_slot(stopped);
         if !self.config.heuristic || !matches!(stopped.outcome, Outcome::Refused) || is_found {
             self.report.set_stage(Stage::Heuristic, StageResult::Off);
@@ -213,8 +213,8 @@ fn is_for_good(stop: Stop, layout: &Layout) -> bool {
 /// disproves no layout.
 ///
 /// Folklore: the fuzzer of sweeps had a thread with an odd flag, which left the field to a window
-/// that only looked like one; there the path of that thread was a flag of 0
-/// (`refuse/flex-true-window-has-an-odd-flag`).
+/// that only looked like one; there the path of that thread was a flag of 0. A path without NUL
+/// does the same (`refuse/flex-true-window-has-an-odd-flag` and `-an-odd-path`).
 fn is_about_the_slot(stop: Stop) -> bool {
     matches!(stop.reason, Reason::Thread(ThreadVerdict::BadPending | ThreadVerdict::BadScript))
 }
