@@ -161,6 +161,7 @@ class Adapter:
         try:
             self.process = subprocess.Popen(command)
         except OSError as error:
+            self.listener.close()
             raise RuntimeError("cannot start debugpy's adapter: " + str(error))
         return self
 
@@ -184,7 +185,8 @@ class Adapter:
             dont_trace_start_patterns=(self.folder,),
             dont_trace_end_patterns=("debugpy_launcher.py",),
         )
-        api.listen.called = True  # by the program, it would be in the way of this session
+        # Where the program itself calls it later, it fails, as after debugpy's own `listen`.
+        api.listen.called = True
         # pydevd sends each message in two parts, and would wait 40 ms between them.
         debugger().writer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return client["host"], client["port"]
