@@ -293,16 +293,23 @@ fn every_site_is_reached() -> Result<(), Failed> {
     none_of("no scenario reaches these sites", &missed)
 }
 
-/// Every code is what some scenario comes to, and no scenario comes to another one.
-fn every_code_is_reached() -> Result<(), Failed> {
-    let mut reached = BTreeSet::new();
+/// What each scenario comes to: the code, and the reason if there is one.
+fn ends() -> Result<Vec<(&'static str, Option<&'static str>)>, Failed> {
+    let mut ends = Vec::new();
     for entry in entries()? {
         if let Ok(mut stage) = entry.session() {
-            reached.insert(stage.play(Story::default()).last.code);
+            let last = stage.play(Story::default()).last;
+            ends.push((last.code, last.reason));
         }
         let Ok(run) = entry.run(Trace::off()) else { continue };
-        reached.insert(run.report.code());
+        ends.push((run.report.code(), run.report.reason.map(Reason::name)));
     }
+    Ok(ends)
+}
+
+/// Every code is what some scenario comes to, and no scenario comes to another one.
+fn every_code_is_reached() -> Result<(), Failed> {
+    let reached: BTreeSet<_> = ends()?.into_iter().map(|(code, _)| code).collect();
     let known = BTreeSet::from(CODES);
     let odd: Vec<String> =
         known.symmetric_difference(&reached).map(|code| (*code).into()).collect();
@@ -311,14 +318,7 @@ fn every_code_is_reached() -> Result<(), Failed> {
 
 /// Every reason that a scenario can lead to is what some scenario expects.
 fn every_reason_is_reached() -> Result<(), Failed> {
-    let mut reached = BTreeSet::new();
-    for entry in entries()? {
-        if let Ok(mut stage) = entry.session() {
-            reached.extend(stage.play(Story::default()).last.reason);
-        }
-        let Ok(run) = entry.run(Trace::off()) else { continue };
-        reached.extend(run.report.reason.map(Reason::name));
-    }
+    let reached: BTreeSet<_> = ends()?.into_iter().filter_map(|(_, reason)| reason).collect();
     let missed = Reason::PLAIN.into_iter().filter(|reason| !OUT_OF_REACH.contains(reason));
     let missed = missed.map(Reason::name).chain(REASONS).filter(|name| !reached.contains(name));
     let missed: Vec<String> = missed.map(Into::into).collect();

@@ -133,17 +133,19 @@ fn codes() -> Vec<&'static str> {
     codes
 }
 
+/// What of this kind has this code in live commands alone.
+fn of_live(code: &str, kind: &str) -> impl Iterator<Item = &'static str> {
+    let all = LIVE_CODES.iter().filter(move |(known, of, _)| (*known, *of) == (code, kind));
+    all.map(|(_, _, name)| *name)
+}
+
 fn code_entry(code: &str) -> String {
     let sites = Site::ALL.into_iter().filter(|site| code_of(*site) == code).map(Site::name);
     let own = |reason: &Reason| reason.code(Site::Confirm) == code && code != "ScriptExecution";
     let reasons = Reason::PLAIN.into_iter().filter(own).map(Reason::name);
     let mut text = format!("{}  {}", styled(STRONG, code), styled(FAINT, "code of telemetry"));
-    let live = |of: &str| {
-        let all = LIVE_CODES.iter().filter(|(known, what, _)| (*known, *what) == (code, of));
-        all.map(|(_, _, name)| *name).collect::<Vec<_>>()
-    };
-    let sites = sites.chain(live("site")).collect::<Vec<_>>();
-    let reasons = reasons.chain(live("reason")).collect();
+    let sites: Vec<_> = sites.chain(of_live(code, "site")).collect();
+    let reasons = reasons.chain(of_live(code, "reason")).collect();
     for (what, names) in [("site", sites), ("reason", reasons)] {
         if !names.is_empty() {
             let plural = if names.len() == 1 { "" } else { "s" };
