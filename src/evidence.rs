@@ -9,7 +9,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use softdock_cpython::{LiveInterpreter, LiveThread, Process};
+use softdock_cpython::{LiveInterpreter, LiveThread, Process, Table};
 use softdock_process::{Address, Identity};
 
 /// Something the engine did or was told.
@@ -34,6 +34,7 @@ enum Event {
 pub struct Log {
     /// The words that say where to write: where each lies, and what it truly says.
     words: Vec<(Address, u64)>,
+    fields: Fields,
     events: Vec<Event>,
     /// What was read, end to end.
     bytes: Vec<u8>,
@@ -47,6 +48,37 @@ const WHERE_TO_WRITE: [&str; 5] = [
     "debugger_support.debugger_script_path",
     "debugger_support.debugger_script_path_size",
 ];
+
+/// Where facts truly lie, in bytes from the start of what has them. Looked up once, since a name is
+/// found by comparing it with a hundred others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Fields {
+    version: Option<u64>,
+    finalizing: Option<u64>,
+    enabled: Option<u64>,
+    threads_head: Option<u64>,
+    threads_main: Option<u64>,
+    next: Option<u64>,
+    interp: Option<u64>,
+    native: Option<u64>,
+    status: Option<u64>,
+}
+
+impl Fields {
+    fn new(table: &Table) -> Fields {
+        Fields {
+            version: table.position("version"),
+            finalizing: table.value("runtime_state.finalizing"),
+            enabled: table.value("debugger_support.remote_debugging_enabled"),
+            threads_head: table.value("interpreter_state.threads_head"),
+            threads_main: table.value("interpreter_state.threads_main"),
+            next: table.value("thread_state.next"),
+            interp: table.value("thread_state.interp"),
+            native: table.value("thread_state.native_thread_id"),
+            status: table.value("thread_state.status"),
+        }
+    }
+}
 
 /// Where a log ends, at first at its beginning.
 #[derive(Clone, Copy, Debug, Default)]
@@ -120,7 +152,7 @@ impl Log {
             Some((at, process.table().value(name)?))
         };
         let words = WHERE_TO_WRITE.iter().filter_map(word).collect();
-        Log { words, ..Log::default() }
+        Log { words, fields: Fields::new(process.table()), ..Log::default() }
     }
 
     /// How far it goes.
@@ -175,9 +207,9 @@ impl Log {
             (Missing::Table, table(before, process)),
             (Missing::Offsets, self.offsets(before)),
             (Missing::Running, running(before, process)),
-            (Missing::Policy, consent.policy || policy(before, process, home)),
+            (Missing::Policy, consent.policy || policy(before, home)),
             (Missing::Link, consent.link || link(before, process, home, thread)),
-            (Missing::Thread, last_look(before, process, home, thread)),
+            (Missing::Thread, last_look(before, home, thread)),
             (Missing::Native, knows(before, thread.native)),
             (Missing::Process, identity.is_some() && identity == after.process()),
             (Missing::Path, path_in_place(seen(first..last + 1), thread, script)),
@@ -199,7 +231,7 @@ impl Log {
 
     /// Whoever writes must have read where to.
     fn offsets(&self, seen: &Seen<'_>) -> bool {
-        let told = |(at, value): &(Address, u64)| seen.word(Some(*at)) == Some(*value);
+        let told = |(at, value): &(Address, u64)| seen.word(*at, Some(0)) == Some(*value);
         self.words.len() == WHERE_TO_WRITE.len() && self.words.iter().all(told)
     }
 }
@@ -286,12 +318,14 @@ impl<'l> Seen<'l> {
         reads.find_map(|nth| Some((nth, self.log.part(nth, at, len)?)))
     }
 
-    fn word(&self, at: Option<Address>) -> Option<u64> {
-        self.bytes(at?, 8)?.try_into().ok().map(u64::from_le_bytes)
+    fn word(&self, base: Address, offset: Option<u64>) -> Option<u64> {
+        let at = base.checked_add(offset?)?;
+        self.bytes(at, 8)?.try_into().ok().map(u64::from_le_bytes)
     }
 
-    fn half(&self, at: Option<Address>) -> Option<u32> {
-        self.bytes(at?, 4)?.try_into().ok().map(u32::from_le_bytes)
+    fn half(&self, base: Address, offset: Option<u64>) -> Option<u32> {
+        let at = base.checked_add(offset?)?;
+        self.bytes(at, 4)?.try_into().ok().map(u32::from_le_bytes)
     }
 
     /// The process as it was told, if it was always told the same.
@@ -307,19 +341,17 @@ impl<'l> Seen<'l> {
 
 fn table(seen: &Seen<'_>, process: &Process) -> bool {
     let cookie = seen.bytes(process.runtime(), 8) == Some(b"xdebugpy");
-    let version = process.word_at("version").and_then(|at| seen.word(Some(at)));
+    let version = seen.word(process.runtime(), seen.log.fields.version);
     let version = version.map(|word| (word >> 24, word >> 16 & 0xff));
     cookie && version.is_some_and(|version| version >= (3, 14))
 }
 
 fn running(seen: &Seen<'_>, process: &Process) -> bool {
-    let finalizing = process.field_at(process.runtime(), "runtime_state.finalizing");
-    seen.word(finalizing) == Some(0)
+    seen.word(process.runtime(), seen.log.fields.finalizing) == Some(0)
 }
 
-fn policy(seen: &Seen<'_>, process: &Process, home: LiveInterpreter) -> bool {
-    let enabled = process.field_at(home.at, "debugger_support.remote_debugging_enabled");
-    seen.half(enabled) == Some(1)
+fn policy(seen: &Seen<'_>, home: LiveInterpreter) -> bool {
+    seen.half(home.at, seen.log.fields.enabled) == Some(1)
 }
 
 /// The system was asked about the thread, and knew it.
@@ -333,26 +365,24 @@ fn knows(seen: &Seen<'_>, native: u64) -> bool {
 /// one while there is only one thread, and nothing in memory contradicts it. The fuzzer of tables
 /// found it (`attach/threads-head-where-main-is`).
 fn link(seen: &Seen<'_>, process: &Process, home: LiveInterpreter, thread: &LiveThread) -> bool {
-    let of_home = ["interpreter_state.threads_head", "interpreter_state.threads_main"]
-        .map(|word| process.field_at(home.at, word));
-    let next = process.threads().map(|other| process.field_at(other.at, "thread_state.next"));
-    let mut links = of_home.into_iter().chain(next);
-    links.any(|at| seen.word(at) == Some(thread.at.get()))
+    let Fields { threads_head, threads_main, next, .. } = seen.log.fields;
+    let of_home = [(home.at, threads_head), (home.at, threads_main)];
+    let of_others = process.threads().map(|other| (other.at, next));
+    let mut links = of_home.into_iter().chain(of_others);
+    links.any(|(base, link)| seen.word(base, link) == Some(thread.at.get()))
 }
 
 /// The last access before the first write shows the thread as it must be.
-fn last_look(seen: &Seen<'_>, process: &Process, home: LiveInterpreter, it: &LiveThread) -> bool {
+fn last_look(seen: &Seen<'_>, home: LiveInterpreter, it: &LiveThread) -> bool {
     let Range { start, end } = seen.range;
     let last = Seen { range: start.max(end.saturating_sub(1))..end, ..*seen };
-    let field = |word: &str| process.field_at(it.at, word);
+    let Fields { interp, native, status, .. } = seen.log.fields;
     // initialized and bound, and neither unbound nor finalizing, cleared or finalized.
-    let alive =
-        last.half(field("thread_state.status")).is_some_and(|status| status & 0b1110_0111 == 0b11);
-    let native = last.half(field("thread_state.native_thread_id")).map(u64::from);
+    let alive = last.half(it.at, status).is_some_and(|status| status & 0b1110_0111 == 0b11);
     alive
-        && last.word(field("thread_state.interp")) == Some(home.at.get())
-        && native == Some(it.native & 0xffff_ffff)
-        && last.half(Some(it.pending.at)) == Some(0)
+        && last.word(it.at, interp) == Some(home.at.get())
+        && last.half(it.at, native).map(u64::from) == Some(it.native & 0xffff_ffff)
+        && last.half(it.pending.at, Some(0)) == Some(0)
 }
 
 /// Between writing the path and setting the flag it was read back.
@@ -377,7 +407,7 @@ fn holds(seen: &Seen<'_>, thread: &LiveThread, script: &[u8]) -> bool {
 
 /// Pending still, or taken, and with this path.
 fn request(seen: &Seen<'_>, thread: &LiveThread, script: &[u8]) -> bool {
-    matches!(seen.half(Some(thread.pending.at)), Some(0 | 1)) && holds(seen, thread, script)
+    matches!(seen.half(thread.pending.at, Some(0)), Some(0 | 1)) && holds(seen, thread, script)
 }
 
 #[cfg(test)]

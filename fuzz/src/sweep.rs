@@ -44,6 +44,7 @@ pub fn check(input: &[u8]) -> Result<(), Crash> {
     attempting(Some(&scenario));
     let Ok(mut stage) = Stage::new(&scenario) else { return Ok(()) };
     let began = Instant::now();
+    stage.settle();
     let mut attaches = 0;
     let result = every_fault(&scenario, &mut stage, &mut attaches);
     RATE.with_borrow_mut(|rate| rate.add(attaches, began.elapsed()));

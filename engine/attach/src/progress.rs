@@ -9,6 +9,7 @@ use softdock_process::Address;
 use crate::attempt::{Attempt, Step, Target};
 use crate::heuristic::Scanned;
 use crate::locate::Looked;
+use crate::walk::Interpreter;
 use crate::{Config, Host, Outcome, RemoteWritePlan, Report};
 
 /// A part of an attempt after the search, each of which may be gone on from.
@@ -41,6 +42,8 @@ pub struct Progress {
 enum Middle {
     /// The table of a candidate was looked through at length.
     Looked(Looked),
+    /// The interpreter is known, and which of its threads it will be is not.
+    Interpreter { known: Target, interpreter: Interpreter },
     /// A scan has come to its next candidate; of the target all is known but the thread.
     Candidate { known: Target, rest: Vec<Address>, found: Option<Address> },
     /// The thread is found. The table is not kept: nobody looks at it any more.
@@ -67,6 +70,10 @@ impl<H: Host> Attempt<'_, H> {
                 let target = self.search(Some(looked.clone()))?;
                 self.attach_to(&target, script, None)
             }
+            Middle::Interpreter { known, interpreter } => {
+                let target = self.resolve_thread(known, interpreter)?;
+                self.attach_to(&target, script, None)
+            }
             Middle::Candidate { known, rest, found } => {
                 let scanned = Scanned { rest, found: *found };
                 let target = self.resolve_scanned(known, scanned)?;
@@ -84,6 +91,12 @@ impl<H: Host> Attempt<'_, H> {
     /// The host hears that a table was looked through.
     pub(crate) fn comes_to_looked(&mut self, looked: &Looked) {
         self.comes_to_middle(|| Middle::Looked(looked.clone()));
+    }
+
+    /// The host hears that all is known but the thread.
+    pub(crate) fn comes_to_interpreter(&mut self, known: &Target, interpreter: &Interpreter) {
+        let (known, interpreter) = (*known, *interpreter);
+        self.comes_to_middle(|| Middle::Interpreter { known, interpreter });
     }
 
     /// The host hears of the next candidate of a scan.

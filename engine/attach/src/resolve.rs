@@ -93,8 +93,21 @@ impl<H: Host> Attempt<'_, H> {
         self.infer_if_open(&interpreter, &mut layout)?;
         let (found, thread) = (interpreter.found, Address::NULL);
         let known = Target { runtime, layout, interpreter: found, thread, native: 0, policy_known };
+        self.comes_to_interpreter(&known, &interpreter);
         let thread = self.choose_thread(&interpreter, &known)?;
         Ok(self.settle_on(thread, &known))
+    }
+
+    /// What [`Attempt::resolve`] does once the interpreter is known.
+    pub(crate) fn resolve_thread(
+        &mut self,
+        known: &Target,
+        interpreter: &Interpreter,
+    ) -> Step<Target> {
+        let thread = self.choose_thread(interpreter, known)?;
+        let target = self.settle_on(thread, known);
+        self.remember(&target);
+        Ok(target)
     }
 
     /// The target, once its thread is known and was read last.
