@@ -121,7 +121,8 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
-    /// The layout of a table that has not changed since it was accepted.
+    /// The layout of a table that has not changed since it was accepted. One that is not familiar
+    /// takes the long way, on which it is looked at more widely.
     fn parse_cached(&mut self, cached: &CachedThread) -> Step<Parsed> {
         let version = u64_at(&self.slab, VERSION).and_then(Version::from_word);
         let table = version.and_then(|version| Table::of(version.major(), version.minor()));
@@ -134,7 +135,7 @@ impl<H: Host> Attempt<'_, H> {
         }
         // The extent was judged when these very bytes were accepted.
         let slab = Slab { bytes: &self.slab, version, extent: u64::MAX };
-        let Ok(parsed) = layout::parse(slab, self.config) else {
+        let Some(parsed) = layout::parse_familiar(slab) else {
             return self.refuse(Reason::Moved);
         };
         self.report.version = Some(version);

@@ -31,6 +31,11 @@ pub const INTERPRETER_SIZE: core::ops::RangeInclusive<u64> = 4_096..=16 * 1024 *
 /// [`SCRIPT_PATH_CANONICAL`].
 pub const SCRIPT_PATH_SIZE: core::ops::RangeInclusive<u64> = 512..=0x10_0000;
 
+/// Capacities in bytes that are too small to be used, but show what six words are: others beside
+/// them are not taken then. Any six words of a real table that could be taken for such have 248 at
+/// most; and from 332 on, six others with a capacity of 512 fit the same thread state.
+pub const SCRIPT_PATH_SIZE_SHOWN: core::ops::Range<u64> = 320..512;
+
 /// The capacity every released CPython publishes.
 pub const SCRIPT_PATH_CANONICAL: u64 = 512;
 

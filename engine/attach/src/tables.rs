@@ -56,8 +56,17 @@ pub struct Table {
     pub groups: &'static [Group],
     /// Where the words are that the engine uses.
     pub at: Positions,
-    /// Bytes of the thread state that follow the script path buffer, in every build seen.
-    pub bytes_behind_path: u64,
+    /// What lies around what is written.
+    pub around: Around,
+}
+
+/// Distances in the thread state that are the same in every build seen of a minor version.
+#[derive(Clone, Copy, Debug)]
+pub struct Around {
+    /// Bytes from `datastack_chunk` to the support block.
+    pub datastack_to_block: u64,
+    /// Bytes that follow the script path buffer.
+    pub behind_path: u64,
 }
 
 /// Byte positions, in the table, of the words the engine uses.
@@ -72,6 +81,7 @@ pub struct Positions {
     pub interpreter_next: u64,
     pub threads_head: u64,
     pub threads_main: u64,
+    pub code_object_generation: u64,
     pub thread_size: u64,
     pub thread_prev: u64,
     pub thread_next: u64,
@@ -79,6 +89,7 @@ pub struct Positions {
     pub current_frame: u64,
     pub thread_id: u64,
     pub native_thread_id: u64,
+    pub datastack_chunk: u64,
     pub status: u64,
     pub debugger_support: u64,
     pub end: u64,
@@ -95,7 +106,7 @@ impl Table {
         }
     }
 
-    const fn new(minor: u8, bytes_behind_path: u64, groups: &'static [Group]) -> Table {
+    const fn new(minor: u8, around: Around, groups: &'static [Group]) -> Table {
         let at = Positions {
             runtime_size: position(groups, "runtime_state", "size"),
             runtime_finalizing: position(groups, "runtime_state", "finalizing"),
@@ -105,6 +116,7 @@ impl Table {
             interpreter_next: position(groups, "interpreter_state", "next"),
             threads_head: position(groups, "interpreter_state", "threads_head"),
             threads_main: position(groups, "interpreter_state", "threads_main"),
+            code_object_generation: position(groups, "interpreter_state", "code_object_generation"),
             thread_size: position(groups, "thread_state", "size"),
             thread_prev: position(groups, "thread_state", "prev"),
             thread_next: position(groups, "thread_state", "next"),
@@ -112,11 +124,12 @@ impl Table {
             current_frame: position(groups, "thread_state", "current_frame"),
             thread_id: position(groups, "thread_state", "thread_id"),
             native_thread_id: position(groups, "thread_state", "native_thread_id"),
+            datastack_chunk: position(groups, "thread_state", "datastack_chunk"),
             status: position(groups, "thread_state", "status"),
             debugger_support: position(groups, "debugger_support", "eval_breaker"),
             end: end(groups),
         };
-        Table { minor, groups, at, bytes_behind_path }
+        Table { minor, groups, at, around }
     }
 }
 
@@ -177,7 +190,7 @@ const fn same(a: &str, b: &str) -> bool {
 /// CPython 3.14: 95 words.
 pub(crate) static PYTHON_3_14: Table = Table::new(
     14,
-    12,
+    Around { datastack_to_block: 72, behind_path: 12 },
     &[
         group("runtime_state", &["size", "finalizing", "interpreters_head"]),
         INTERPRETER_STATE,
@@ -217,7 +230,7 @@ pub(crate) static PYTHON_3_14: Table = Table::new(
 /// CPython 3.15: 111 words.
 pub(crate) static PYTHON_3_15: Table = Table::new(
     15,
-    28,
+    Around { datastack_to_block: 88, behind_path: 28 },
     &[
         group("runtime_state", &["size", "finalizing", "interpreters_head"]),
         INTERPRETER_STATE,

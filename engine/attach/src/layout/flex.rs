@@ -8,12 +8,21 @@ use super::support::{self, SUPPORT_BYTES, Sizes, Support};
 use super::{Head, Layout, LayoutFault, Slab};
 use crate::limits;
 
-/// The layouts that survive the rules.
+/// The layouts that survive the rules, if any.
 pub(super) fn parse(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
     let head = Head::read(slab, common())?;
     head.check()?;
     head.check_extent(slab.extent)?;
-    let sizes = head.sizes();
+    let layouts = layouts(slab)?;
+    if layouts.is_empty() { Err(LayoutFault::NoWindow) } else { Ok(layouts) }
+}
+
+/// The layouts that survive the rules about the six words.
+pub(super) fn layouts(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
+    let sizes = Head::read(slab, common())?.sizes();
+    if shows_small_buffer(slab, sizes) {
+        return Err(LayoutFault::Ambiguous);
+    }
     let mut layouts: Vec<Layout> = Vec::new();
     for at in places(slab) {
         let Some(words) = support::words(slab.bytes, at) else { break };
@@ -37,7 +46,17 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
             layouts.push(layout);
         }
     }
-    if layouts.is_empty() { Err(LayoutFault::NoWindow) } else { Ok(layouts) }
+    Ok(layouts)
+}
+
+/// Whether six words in CPython's order, the path right behind the flag, tell of a path buffer that
+/// is too small to be used.
+fn shows_small_buffer(slab: Slab<'_>, sizes: Sizes) -> bool {
+    places(slab).filter_map(|at| Support::read(slab.bytes, at)).any(|support| {
+        limits::SCRIPT_PATH_SIZE_SHOWN.contains(&support.debugger_script_path_size)
+            && support.debugger_pending_call.checked_add(4) == Some(support.debugger_script_path)
+            && support.check_but_for_size(sizes).is_ok()
+    })
 }
 
 fn layout(slab: Slab<'_>, at: u64, support: Support) -> Option<Layout> {

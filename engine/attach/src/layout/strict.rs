@@ -23,22 +23,46 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<Layout, LayoutFault> {
     support.check_canonical(head.sizes())?;
     complete(&mut head, slab, table.at)?;
     let layout = head.with(support, table.at.end)?;
-    Ok(Layout { familiar: is_familiar(table, &layout), ..layout })
+    let familiar = is_familiar(table, slab, &layout) && is_familiar_policy(slab, table.at, &layout);
+    Ok(Layout { familiar, ..layout })
 }
 
 /// Whether the fields to be written lie as in every build seen of this minor version, on Linux and
 /// Windows, free-threaded or not: the breaker is the fourth pointer, the path directly follows the
-/// flag, and a fixed number of bytes follows the path. So must the one word that decides by being
-/// 0, which most of the runtime is (`refuse/finalizing-word-elsewhere-without-file`).
-fn is_familiar(table: &Table, layout: &Layout) -> bool {
+/// flag, and fixed numbers of bytes lie before the block and behind the path. So must the one word
+/// that decides by being 0, which most of the runtime is
+/// (`refuse/finalizing-word-elsewhere-without-file`).
+fn is_familiar(table: &Table, slab: Slab<'_>, layout: &Layout) -> bool {
     let (thread, runtime) = (&layout.thread, &layout.runtime);
     let path_end = thread.script_path.checked_add(thread.script_path_size);
     let behind = path_end.and_then(|end| thread.size.checked_sub(end));
+    let datastack = u64_at(slab.bytes, table.at.datastack_chunk);
+    let before = datastack.and_then(|at| thread.pending.checked_sub(at));
     thread.eval_breaker == EVAL_BREAKER
+        && before == Some(table.around.datastack_to_block)
         && thread.pending.checked_add(4) == Some(thread.script_path)
-        && behind == Some(table.bytes_behind_path)
+        && behind == Some(table.around.behind_path)
         && runtime.interpreters_head.checked_sub(runtime.finalizing) == Some(HEAD_BEHIND_FINALIZING)
 }
+
+/// Whether the policy word lies as in every build seen: in the `PyConfig` of the interpreter, which
+/// follows the generation of code objects. Elsewhere any number that happens to be 1 would read as
+/// "allowed" (`refuse/two-windows-differ-in-policy-in-a-known-version`).
+fn is_familiar_policy(slab: Slab<'_>, at: Positions, layout: &Layout) -> bool {
+    let behind = match layout.thread.native_thread_id {
+        Some(NativeField { width: 4, .. }) => POLICY_BEHIND_GENERATION_WINDOWS,
+        _ => POLICY_BEHIND_GENERATION,
+    };
+    let generation = u64_at(slab.bytes, at.code_object_generation);
+    let expected = generation.and_then(|generation| generation.checked_add(behind));
+    expected.is_some() && layout.interpreter.remote_debugging_enabled == expected
+}
+
+/// Bytes from `_code_object_generation` to `config.remote_debug` in the interpreter state.
+const POLICY_BEHIND_GENERATION: u64 = 84;
+
+/// The same where an `unsigned long`, `config.hash_seed`, has 4 bytes.
+const POLICY_BEHIND_GENERATION_WINDOWS: u64 = 80;
 
 /// Offset of the eval breaker in the thread state, behind `prev`, `next` and `interp`.
 const EVAL_BREAKER: u64 = 24;

@@ -69,6 +69,14 @@ impl Support {
 
     /// All rules.
     pub(super) fn check(&self, sizes: Sizes) -> Result<(), LayoutFault> {
+        if !limits::SCRIPT_PATH_SIZE.contains(&self.debugger_script_path_size) {
+            return Err(LayoutFault::ScriptPathSize);
+        }
+        self.check_but_for_size(sizes)
+    }
+
+    /// All rules but for how large a path buffer may be.
+    pub(super) fn check_but_for_size(&self, sizes: Sizes) -> Result<(), LayoutFault> {
         self.check_writes(sizes)?;
         if enabled_is_plausible(self.remote_debugging_enabled, sizes.interpreter) {
             Ok(())
@@ -107,9 +115,6 @@ impl Support {
     }
 
     fn check_path(&self, sizes: Sizes) -> Result<(), LayoutFault> {
-        if !limits::SCRIPT_PATH_SIZE.contains(&self.debugger_script_path_size) {
-            return Err(LayoutFault::ScriptPathSize);
-        }
         match self.path_end() {
             Some(end) if end <= sizes.thread => Ok(()),
             _ => Err(LayoutFault::ScriptPath),
