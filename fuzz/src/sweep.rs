@@ -15,6 +15,7 @@ use softdock::run::Stage;
 use softdock::scenario::process::Image;
 use softdock::scenario::{Actor, Attach, FaultKind};
 use softdock::trace::Trace;
+use softdock_cpython::{SUPPORT, Table};
 
 use crate::crash::{Crash, attempting};
 use crate::judge::judge;
@@ -43,6 +44,9 @@ pub fn check(input: &[u8]) -> Result<(), Crash> {
     }
     attempting(Some(&scenario));
     let Ok(mut stage) = Stage::new(&scenario) else { return Ok(()) };
+    if !is_readable(stage.process().table()) {
+        return Ok(());
+    }
     let began = Instant::now();
     stage.settle();
     let mut attaches = 0;
@@ -110,6 +114,14 @@ fn is_fair(scenario: &Attach) -> bool {
     let consents = config.allow_unproven || variables.values().any(|value| value == "1");
     let lies = scenario.lies() || !damage.is_empty() && (files_lie || consents);
     !lies && !has_twin(scenario)
+}
+
+/// Whether the six words that tell where to write stand together, as in one struct of C. Of words
+/// that stand apart no reader can know, once six others stand together.
+fn is_readable(table: &Table) -> bool {
+    let positions = SUPPORT.into_iter().filter_map(|name| table.position(name));
+    let ends = positions.clone().min().zip(positions.max());
+    ends.is_none_or(|(first, last)| last - first == 8 * (SUPPORT.len() as u64 - 1))
 }
 
 /// Whether somebody else asks for the very same script meanwhile, maybe in the same thread. The

@@ -226,22 +226,25 @@ fn the_free_threaded_word_is_a_flag() {
 #[test]
 fn no_single_wrong_word_moves_a_write_unnoticed() {
     let truth = parse_words(&PYTHON_3_14_10, &Config::default()).unwrap().layouts[0];
+    let mut accepted = 0;
     for at in 3..PYTHON_3_14_10.len() {
         for value in [0, 1, 7, 0x8000, 1 << 31, 1 << 47, u64::MAX - 3, u64::MAX] {
             let mut words = PYTHON_3_14_10.to_vec();
             words[at] = value;
             let Ok(parsed) = parse_words(&words, &Config::default()) else { continue };
-            for layout in parsed.layouts {
-                let written = |layout: Layout| {
-                    let thread = layout.thread;
-                    (thread.eval_breaker, thread.pending, thread.script_path)
-                };
-                let moved = written(layout) != written(truth);
-                let is_offset = (SUPPORT_3_14..SUPPORT_3_14 + 6).contains(&at);
-                assert!(!moved || is_offset, "word {at} = {value:#x} moved a write");
-            }
+            // Of several, live memory decides.
+            let [layout] = parsed.layouts[..] else { continue };
+            let written = |layout: Layout| {
+                let thread = layout.thread;
+                (thread.eval_breaker, thread.pending, thread.script_path)
+            };
+            let moved = written(layout) != written(truth);
+            let is_offset = (SUPPORT_3_14..SUPPORT_3_14 + 6).contains(&at);
+            assert!(!moved || is_offset, "word {at} = {value:#x} moved a write");
+            accepted += 1;
         }
     }
+    assert!(accepted > 100, "{accepted} accepted");
 }
 
 #[test]
