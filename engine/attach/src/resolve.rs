@@ -42,6 +42,7 @@ impl<H: Host> Attempt<'_, H> {
         let mut proved: Option<Layout> = None;
         let mut stopped: Option<Stop> = None;
         let mut may_be_another = false;
+        let mut forbidding = Vec::new();
         for layout in &parsed.layouts {
             match self.resolve_again(runtime, *layout) {
                 Ok(_) if proved.is_none() => proved = Some(*layout),
@@ -49,6 +50,9 @@ impl<H: Host> Attempt<'_, H> {
                 Err(stop) if is_plain_no(stop, layout) => return Err(stop),
                 Err(stop) if stop.outcome == Outcome::Failed => return Err(stop),
                 Err(stop) => {
+                    if stop.reason == Reason::PolicyDisabled {
+                        forbidding.push(*layout);
+                    }
                     may_be_another |= is_about_the_slot(stop);
                     stopped = Some(stop);
                 }
@@ -57,6 +61,9 @@ impl<H: Host> Attempt<'_, H> {
         match (proved, stopped) {
             (Some(_), _) if may_be_another => self.refuse_to_guess(),
             (Some(layout), _) => {
+                if self.may_be_forbidden(runtime, layout, &forbidding)? {
+                    return self.refuse_to_guess();
+                }
                 // Once more, so that whatever was seen last is of the guess that held.
                 let target = self.resolve_with(runtime, layout)?;
                 self.remember(&target);
@@ -65,6 +72,25 @@ impl<H: Host> Attempt<'_, H> {
             (None, Some(stop)) => Err(stop),
             (None, None) => self.refuse(Reason::Layout(LayoutFault::NoWindow)),
         }
+    }
+
+    /// Whether one of the layouts by which the policy says no holds but for that: then it may be
+    /// the true one. An odd order of words of which some hold in CPython's order is none.
+    fn may_be_forbidden(
+        &mut self,
+        runtime: Address,
+        proved: Layout,
+        forbidding: &[Layout],
+    ) -> Step<bool> {
+        let is_odd = |other: &&Layout| proved.in_order && other.shares_words_with(&proved);
+        for layout in forbidding.iter().filter(|layout| !is_odd(layout)) {
+            match self.resolve_again(runtime, layout.without_policy()) {
+                Err(stop) if stop.outcome == Outcome::Failed => return Err(stop),
+                Err(stop) if !is_about_the_slot(stop) => {}
+                _ => return Ok(true),
+            }
+        }
+        Ok(false)
     }
 
     fn refuse_to_guess(&mut self) -> Step<Target> {
@@ -77,7 +103,7 @@ impl<H: Host> Attempt<'_, H> {
     fn resolve_again(&mut self, runtime: Address, layout: Layout) -> Step<Target> {
         for _ in 1..LOOKS_BEFORE_DROPPING {
             match self.resolve_with(runtime, layout) {
-                Err(stop) if stop.outcome == Outcome::Refused && !is_for_good(stop, &layout) => {}
+                Err(stop) if stop.outcome == Outcome::Refused && !is_for_good(stop) => {}
                 settled => return settled,
             }
         }
@@ -218,8 +244,8 @@ impl<H: Host> Attempt<'_, H> {
 }
 
 /// Whether no further look may lose this one.
-fn is_for_good(stop: Stop, layout: &Layout) -> bool {
-    is_plain_no(stop, layout) || is_about_the_slot(stop)
+fn is_for_good(stop: Stop) -> bool {
+    stop.reason == Reason::PolicyDisabled || is_about_the_slot(stop)
 }
 
 /// All holds but for what is in the flag and in the path, and anybody may have put that there: it

@@ -36,8 +36,9 @@ pub(super) fn layouts(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
             let layout = Layout { in_order, ..layout };
             if let Some(known) = layouts.iter_mut().find(|known| known.is_same_as(&layout)) {
                 // Windows overlap: the straight reading of one is an odd order of its neighbour.
-                known.in_order |= in_order;
-                known.table_bytes = known.table_bytes.max(layout.table_bytes);
+                if in_order || !known.in_order {
+                    *known = layout;
+                }
                 continue;
             }
             if layouts.len() >= limits::FLEX_ASSIGNMENTS_MAX {

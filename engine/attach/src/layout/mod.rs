@@ -446,6 +446,17 @@ impl Layout {
     fn is_same_as(&self, other: &Layout) -> bool {
         Layout { table_bytes: other.table_bytes, in_order: other.in_order, ..*self } == *other
     }
+
+    /// Whether some of its six words are among those of the other, at the same place of the table.
+    pub(crate) fn shares_words_with(&self, other: &Layout) -> bool {
+        self.table_bytes.abs_diff(other.table_bytes) < support::SUPPORT_BYTES
+    }
+
+    /// The same, but that it does not say where the policy is.
+    pub(crate) fn without_policy(self) -> Layout {
+        let interpreter = InterpreterFields { remote_debugging_enabled: None, ..self.interpreter };
+        Layout { interpreter, ..self }
+    }
 }
 
 impl InterpreterFields {
