@@ -215,7 +215,7 @@ const LAYOUT_FAULT: &[Word] = &[
     ("enabled-field", "The policy word is null, misaligned or outside the interpreter state."),
     ("script-path-size", "The capacity of the script path is not one that this mode accepts."),
     ("no-window", "No place in the table holds six such words."),
-    ("ambiguous-layout", "More than one place or assignment fits."),
+    ("ambiguous-layout", "More than one place or assignment fits, and nothing tells them apart."),
     ("off", "The mode may not run."),
     ("no-valid-layout", "No mode accepted the table."),
 ];
@@ -320,14 +320,22 @@ const LATE: &[Word] = &[
 ];
 
 const MODE: &[Word] = &[
-    ("strict", "A known version, every word where that version has it, every rule kept."),
+    (
+        "strict",
+        "A known version, every word where that version has it, every rule kept. Where some lie as \
+         in no known build, no other six words could be meant, and the mapped file must agree.",
+    ),
     (
         "extended",
-        "The six words were found elsewhere, in exactly one place. Written to only when the \
-      mapped file proves it, or on consent.",
+        "The six words were found elsewhere, and no others could be meant. Written to only when \
+         the mapped file proves it, or on consent.",
     ),
     ("relaxed", "As extended, with one word out of range that no write depends on."),
-    ("flex", "The six words in any order, or with a larger path buffer. One assignment survived."),
+    (
+        "flex",
+        "The six words in any order, or with a larger path buffer. Of all that could be meant, live \
+         memory left one.",
+    ),
 ];
 
 const PROOF: &[Word] = &[

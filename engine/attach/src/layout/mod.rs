@@ -5,8 +5,9 @@
 //! [`strict`] knows the version and believes every position; [`extended`] looks for the
 //! `debugger_support` words elsewhere; [`relaxed`] forgives one word that no write depends on;
 //! [`flex`] accepts the six words in any order and a larger path buffer. None of them gives up
-//! [`support::Support::check`], and none proves anything about live memory: that is for the
-//! resolution chain, and for the file the table was mapped from.
+//! [`support::Support::check`]; none but flex takes six words where others could be meant, unless
+//! they are familiar; and none proves anything about live memory: that is for the resolution chain,
+//! and for the file the table was mapped from.
 
 mod extended;
 mod flex;
@@ -227,9 +228,10 @@ pub struct NativeField {
 pub struct Layout {
     /// Leading bytes of the table this layout depends on: what a proof must compare.
     pub table_bytes: u64,
-    /// Whether what is written lies where every recorded build of this minor version has it.
-    /// Structure alone cannot see a small error in these words, such as a support block 4 bytes
-    /// late; an unfamiliar layout is written to only when the mapped file proves it.
+    /// Whether what is written, and the policy, lie where every recorded build of this minor
+    /// version has them. Structure alone cannot see a small error in these words, such as a support
+    /// block 4 bytes late; an unfamiliar layout is taken only where no other six words could be
+    /// meant, and written to only when the mapped file proves it.
     pub familiar: bool,
     /// Whether the six words stand in CPython's order. Another order is a guess of flex parsing
     /// that live memory has to bear out.
