@@ -32,8 +32,9 @@ enum Event {
 /// little more than copying.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
-    /// The words that say where to write: where each lies, and what it truly says.
-    words: Vec<(Address, u64)>,
+    /// The words that say where to write, by each place of the table that truly does: where each
+    /// lies, and what it says.
+    words: Vec<Vec<(Address, u64)>>,
     fields: Fields,
     events: Vec<Event>,
     /// What was read, end to end.
@@ -85,6 +86,29 @@ impl Fields {
 pub(crate) struct LogEnd {
     events: usize,
     bytes: usize,
+}
+
+/// The words of [`WHERE_TO_WRITE`], and six words anywhere in the table that come to the same in
+/// CPython's order: whoever goes by a copy writes where the true ones say.
+fn places(table: &Table) -> Vec<Vec<(u64, u64)>> {
+    let word = |name: &&str| Some((table.position(name)?, table.value(name)?));
+    let meant: Vec<_> = WHERE_TO_WRITE.iter().filter_map(word).collect();
+    let comes_to = |place: &[(u64, u64)]| match *place {
+        [(_, breaker), (_, block), (_, pending), (_, path), (_, size)] => {
+            Some((breaker, block.wrapping_add(pending), block.wrapping_add(path), size))
+        }
+        _ => None,
+    };
+    let bytes = table.bytes();
+    let (words, _) = bytes.as_chunks::<8>();
+    let starts = (0..).step_by(8).zip(words.windows(6));
+    let straight = starts.map(|(start, words)| {
+        [0, 1, 3, 4, 5]
+            .map(|nth| (start + nth * 8, u64::from_le_bytes(words[nth as usize])))
+            .to_vec()
+    });
+    let same = straight.filter(|place| comes_to(place) == comes_to(&meant));
+    same.chain([meant.clone()]).collect()
 }
 
 /// Bytes of one read that are kept: no field that a fact is about lies further from the start of
@@ -147,11 +171,9 @@ impl Log {
     /// An empty log of what is shown of this process.
     #[must_use]
     pub fn new(process: &Process) -> Log {
-        let word = |name: &&str| {
-            let at = process.word_at(name)?;
-            Some((at, process.table().value(name)?))
-        };
-        let words = WHERE_TO_WRITE.iter().filter_map(word).collect();
+        let at = |(at, value)| Some((process.runtime().checked_add(at)?, value));
+        let words = places(process.table()).into_iter();
+        let words = words.map(|place| place.into_iter().filter_map(at).collect()).collect();
         Log { words, fields: Fields::new(process.table()), ..Log::default() }
     }
 
@@ -232,7 +254,9 @@ impl Log {
     /// Whoever writes must have read where to.
     fn offsets(&self, seen: &Seen<'_>) -> bool {
         let told = |(at, value): &(Address, u64)| seen.word(*at, Some(0)) == Some(*value);
-        self.words.len() == WHERE_TO_WRITE.len() && self.words.iter().all(told)
+        let all_told =
+            |words: &Vec<_>| words.len() == WHERE_TO_WRITE.len() && words.iter().all(told);
+        self.words.iter().any(all_told)
     }
 }
 

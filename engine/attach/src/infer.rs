@@ -86,8 +86,7 @@ fn proposals(slab: &[u8], layout: &Layout) -> Vec<Proposal> {
         let Some(at) = u64_at(slab, word_at) else { break };
         let width = if at.is_multiple_of(8) { 8 } else { 4 };
         let inside = at.checked_add(width).is_some_and(|end| end <= layout.thread.size);
-        let free = at >= layout.thread.eval_breaker.saturating_add(8)
-            && at.saturating_add(width) <= layout.thread.pending;
+        let free = layout.thread.leaves_free(at, width);
         let new = proposals.iter().all(|known| known.field.at != at);
         if at.is_multiple_of(4) && inside && free && new {
             proposals.push(Proposal { word_at, field: NativeField { at, width } });

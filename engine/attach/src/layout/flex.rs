@@ -2,8 +2,8 @@
 //! assignments may survive; live memory must prove exactly one of them, and even that is not
 //! enough to write unless the mapped file proves the table or the settings allow it.
 
-use super::extended::{common, complete_if_known, places};
-use super::relaxed::out_of_known_groups;
+use super::extended::{common, complete_if_known, known, places};
+use super::strict::out_of_group;
 use super::support::{self, SUPPORT_BYTES, Sizes, Support};
 use super::{Head, Layout, LayoutFault, Slab};
 use crate::limits;
@@ -13,8 +13,22 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
     let head = Head::read(slab, common())?;
     head.check()?;
     head.check_extent(slab.extent)?;
+    check_known(slab, head.sizes())?;
     let layouts = layouts(slab)?;
     if layouts.is_empty() { Err(LayoutFault::NoWindow) } else { Ok(layouts) }
+}
+
+/// Where six words stand in the place that a known version has for them, the other words must be
+/// those of that version: else none are taken, not even elsewhere.
+fn check_known(slab: Slab<'_>, sizes: Sizes) -> Result<(), LayoutFault> {
+    let Some(table) = known(slab) else { return Ok(()) };
+    let words = support::words(slab.bytes, table.at.debugger_support);
+    let stand_there = words.is_some_and(|words| !assignments(words, sizes).is_empty());
+    if stand_there && out_of_group(slab, table)? > 0 {
+        Err(LayoutFault::OutOfGroup)
+    } else {
+        Ok(())
+    }
 }
 
 /// The layouts that survive the rules about the six words.
@@ -26,11 +40,7 @@ pub(super) fn layouts(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
     let mut layouts: Vec<Layout> = Vec::new();
     for at in places(slab) {
         let Some(words) = support::words(slab.bytes, at) else { break };
-        let supports = assignments(words, sizes);
-        if supports.is_empty() || out_of_known_groups(slab, at)? > 0 {
-            continue;
-        }
-        for support in supports {
+        for support in assignments(words, sizes) {
             let Some(layout) = layout(slab, at, support) else { continue };
             let in_order = support == Support::from_words(words);
             let layout = Layout { in_order, ..layout };

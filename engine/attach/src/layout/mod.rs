@@ -472,6 +472,19 @@ impl InterpreterFields {
 }
 
 impl ThreadFields {
+    /// Where the engine writes: start and length.
+    fn written(&self) -> [(u64, u64); 2] {
+        let block = self.script_path.saturating_add(self.script_path_size);
+        [(self.eval_breaker, 8), (self.pending, block.saturating_sub(self.pending))]
+    }
+
+    /// Whether these bytes are no link, and none that the engine writes.
+    pub(crate) fn leaves_free(&self, at: u64, len: u64) -> bool {
+        let links = [(self.prev, 8), (self.next, 8), (self.interp, 8)];
+        let mut taken = links.into_iter().chain(self.written());
+        !taken.any(|field| support::overlap(field, (at, len)))
+    }
+
     /// Whether a field the engine writes overlaps one it only reads.
     pub(crate) fn written_overlaps_links(&self) -> bool {
         let native = self.native_thread_id.map(|native| (native.at, native.width));
@@ -482,9 +495,7 @@ impl ThreadFields {
             self.status.map(|at| (at, 4)),
             native,
         ];
-        let block = self.script_path.saturating_add(self.script_path_size);
-        let written = [(self.eval_breaker, 8), (self.pending, block.saturating_sub(self.pending))];
-        written.iter().any(|&w| read.iter().flatten().any(|&r| support::overlap(w, r)))
+        self.written().iter().any(|&w| read.iter().flatten().any(|&r| support::overlap(w, r)))
     }
 }
 
