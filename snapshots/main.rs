@@ -9,3 +9,4 @@ mod promises;
 mod roundtrips;
 mod sessions;
 mod tidy;
+mod windows;

@@ -50,6 +50,7 @@ pub mod oracle;
 pub mod parity;
 pub mod patience;
 pub mod phases;
+pub mod readable;
 pub mod report;
 pub mod run;
 pub mod scenario;

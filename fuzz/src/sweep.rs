@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use softdock::choice::{Chooser, Classes, Menu, Open, Prefixes, Recorded, What};
 use softdock::codec::decode;
+use softdock::readable::is_readable;
 use softdock::run::Stage;
 use softdock::scenario::process::Image;
 use softdock::scenario::{Actor, Attach, FaultKind};
 use softdock::trace::Trace;
-use softdock_cpython::{Build, SUPPORT, Table};
 
 use crate::crash::{Crash, attempting};
 use crate::judge::judge;
@@ -44,8 +44,7 @@ pub fn check(input: &[u8]) -> Result<(), Crash> {
     }
     attempting(Some(&scenario));
     let Ok(mut stage) = Stage::new(&scenario) else { return Ok(()) };
-    let table = stage.process().table();
-    if !is_readable(table) || is_disguised(&scenario, table) {
+    if !is_readable(&scenario, stage.process().table()) {
         return Ok(());
     }
     let began = Instant::now();
@@ -115,40 +114,6 @@ fn is_fair(scenario: &Attach) -> bool {
     let consents = config.allow_unproven || variables.values().any(|value| value == "1");
     let lies = scenario.lies() || !damage.is_empty() && (files_lie || consents);
     !lies && !has_twin(scenario)
-}
-
-/// Whether the six words that tell where to write stand together, as in one struct of C, and say
-/// what some reader would take. Of others no reader can know, once six more stand together.
-fn is_readable(table: &Table) -> bool {
-    let positions: Vec<_> = SUPPORT.iter().filter_map(|name| table.position(name)).collect();
-    let ends = positions.iter().min().zip(positions.iter().max());
-    let is_together =
-        ends.is_none_or(|(first, last)| last - first == 8 * (SUPPORT.len() as u64 - 1));
-    let is_small = table.value(SUPPORT[5]).is_some_and(|capacity| capacity < 512);
-    is_together && (positions.is_sorted() || !is_small)
-}
-
-/// Whether six words that come to the same as in the recorded build stand in their place, and are
-/// not the true ones. A table of a known version that is right in every word is believed.
-fn is_disguised(scenario: &Attach, table: &Table) -> bool {
-    let build = scenario.process.build.map_or_else(Build::default, |build| build.0);
-    let recorded = Table::of(build);
-    let minor = |table: &Table| table.version().map(|version| version.to_hex() >> 16);
-    let is_known = minor(table) == minor(&recorded);
-    let place = recorded.position(SUPPORT[0]).unwrap_or(0);
-    let [shown, told] = [table, &recorded].map(|table| comes_to(&table.bytes(), place));
-    let true_words = SUPPORT.map(|name| table.value(name).unwrap_or(0).to_le_bytes());
-    is_known && shown == told && shown != comes_to(true_words.as_flattened(), 0)
-}
-
-/// What six words in CPython's order come to: where breaker, flag, path and policy are, and how
-/// long the path may be.
-fn comes_to(table: &[u8], at: u64) -> Option<[u64; 5]> {
-    let (words, _) = table.get(at as usize..)?.as_chunks::<8>();
-    let [breaker, block, policy, flag, path, size] = *words.first_chunk()?;
-    let [breaker, block, policy, flag, path, size] =
-        [breaker, block, policy, flag, path, size].map(u64::from_le_bytes);
-    Some([breaker, block.wrapping_add(flag), block.wrapping_add(path), policy, size])
 }
 
 /// Whether somebody else asks for the very same script meanwhile, maybe in the same thread. The
