@@ -5,13 +5,16 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::RngSeed;
+use softdock::choice::Quiet;
 use softdock::readable::is_readable;
 use softdock::run::Stage;
 use softdock::scenario::names::WordName;
 use softdock::scenario::process::{Change, Image};
 use softdock::scenario::{Attach, Damage, Place};
 use softdock::trace::Trace;
-use softdock_cpython::SUPPORT;
+use softdock::world::{Past, Plot, World};
+use softdock_attach::Config;
+use softdock_cpython::{Process, SUPPORT};
 
 /// Random builds tried; each costs some ten microseconds.
 const CASES: u32 = 20_000;
@@ -59,20 +62,24 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
+/// A scenario with such a process.
+fn scenario(process: &str) -> Attach {
+    let text = format!(
+        "(about: \"\", process: ({process}), expect: (outcome: \"refused\", site: \"gate\"))"
+    );
+    ron::Options::default()
+        .with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)
+        .from_str(&text)
+        .expect("a scenario")
+}
+
 /// A build, and sometimes a word of its interpreter that could be taken for the policy.
 fn process() -> impl Strategy<Value = Attach> {
     let version = select(&["", "version: \"3.14.0a7\", ", "version: \"3.16.0\", "][..]);
     let policy = select(&["", "remote_debugging: 0, "][..]);
     let subs = select(&["", "sub_interpreters: [(threads: 1)], "][..]);
     let base = (version, policy, 1..4_usize, subs).prop_map(|(version, policy, threads, subs)| {
-        let text = format!(
-            "(about: \"\", process: ({version}{policy}{subs}threads: {threads}), \
-             expect: (outcome: \"refused\", site: \"gate\"))"
-        );
-        ron::Options::default()
-            .with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)
-            .from_str(&text)
-            .expect("a scenario")
+        scenario(&format!("{version}{policy}{subs}threads: {threads}"))
     });
     let false_policy = (select(&[7280_u64, 7352, 8052, 8068, 8072, 8080, 8084][..]), 0..2_u32);
     let changes = prop::collection::vec(change(), 1..4);
@@ -88,6 +95,20 @@ fn process() -> impl Strategy<Value = Attach> {
             attach
         },
     )
+}
+
+/// A list of threads by a guess would tell of scripts that are not pending, and hide those that are.
+#[test]
+fn nobody_lists_threads_by_a_guess() {
+    for (guesses, listed) in [("", 1), ("Insert(712, [24, 308, 8076, 0, 4, 512])", 0)] {
+        let attach = scenario(&format!("version: \"3.16.0\", changes: [{guesses}]"));
+        let mut process = Process::new(&attach.process.spec()).expect("a process");
+        let (plot, mut quiet) = (Plot::default(), Quiet);
+        let past = Past::none(b"/tmp/attach.py", &plot, &process);
+        let mut world = World::new(&mut process, plot, past, &mut quiet, Trace::off());
+        let survey = softdock_attach::survey(&mut world, &Config::default(), b"/tmp/attach.py");
+        assert_eq!(survey.interpreters.len(), listed, "{}", survey.report.summary());
+    }
 }
 
 proptest! {

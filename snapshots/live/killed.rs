@@ -167,6 +167,13 @@ fn at_each_write_of_a_debug(python: &Python) {
             debug(&service.target, &[]).expect_stop("refused", "plan", "busy");
             take_back_as_it_says(&pid, leaves);
         }
+        if leaves == Leaves::Script {
+            // Else the next one may be the first to start a session, and this one share it.
+            let record = left[0].join("answers/record.json");
+            eventually(|| {
+                std::fs::read_to_string(&record).ok()?.contains("listening").then_some(())
+            });
+        }
         let is_gone = leaves == Leaves::Request;
         assert_eq!(left_over(Path::new("/"), &session).is_empty(), is_gone, "{moment:?}");
         let (port, json) = debug_and_expect(&service.target, &[]);

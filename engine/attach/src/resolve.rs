@@ -94,6 +94,8 @@ impl<H: Host> Attempt<'_, H> {
     }
 
     fn refuse_to_guess(&mut self) -> Step<Target> {
+        // Nobody shall go by the last guess either.
+        self.report.layout = None;
         self.at(Site::ParseSlab);
         self.refuse(Reason::Layout(LayoutFault::Ambiguous))
     }
