@@ -49,7 +49,8 @@ fn window() -> impl Strategy<Value = Vec<u64>> {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    let place = prop_oneof![3 => Just(PLACE), 1 => Just(PLACE + 48), 1 => (80..90_u64).prop_map(|nth| nth * 8)];
+    let before = (80..90_u64).prop_map(|nth| nth * 8);
+    let place = prop_oneof![3 => Just(PLACE), 1 => Just(PLACE + 48), 1 => before];
     let word = select(&SUPPORT[..]).prop_map(WordName);
     let other = ["thread_state.size", "thread_state.datastack_chunk", "interpreter_state.size"];
     let any_word = prop_oneof![word.clone(), select(other.to_vec()).prop_map(WordName)];
@@ -97,7 +98,8 @@ fn process() -> impl Strategy<Value = Attach> {
     )
 }
 
-/// A list of threads by a guess would tell of scripts that are not pending, and hide those that are.
+/// A list of threads by a guess would tell of scripts that are not pending, and hide those that
+/// are.
 #[test]
 fn nobody_lists_threads_by_a_guess() {
     for (guesses, listed) in [("", 1), ("Insert(712, [24, 308, 8076, 0, 4, 512])", 0)] {
