@@ -3,13 +3,13 @@
 //! damage is refused where is told by the scenarios; here only the promise is held, on many.
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use softdock::run::Stage;
 use softdock::scenario::names::WordName;
 use softdock::scenario::place::{InterpreterField, ThreadField};
 use softdock::scenario::{Attach, Damage, Place};
-use softdock::trace::Trace;
 use softdock_cpython::SUPPORT;
+
+use crate::properties::{cases, keeps_its_promises, scenario};
 
 /// Random processes tried; each costs some ten microseconds.
 const CASES: u32 = 4_000;
@@ -20,14 +20,7 @@ fn process() -> impl Strategy<Value = Attach> {
         &["3.14.10-linux", "3.15.2-linux", "3.14.6-windows", "3.15.0rc1t-windows"];
     (prop::sample::select(BUILDS), 1..4_usize, 0..2_usize).prop_map(|(build, threads, subs)| {
         let subs = "(threads: 1), ".repeat(subs);
-        let text = format!(
-            "(about: \"\", process: (build: \"{build}\", threads: {threads}, \
-             sub_interpreters: [{subs}]), expect: (outcome: \"refused\", site: \"gate\"))"
-        );
-        ron::Options::default()
-            .with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)
-            .from_str(&text)
-            .expect("a scenario")
+        scenario(&format!("build: \"{build}\", threads: {threads}, sub_interpreters: [{subs}]"))
     })
 }
 
@@ -70,13 +63,7 @@ fn value() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: CASES,
-        failure_persistence: None,
-        // The same cases each time: a finding must not depend on luck.
-        rng_seed: RngSeed::Fixed(0x50f7_d0c4),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(cases(CASES, 0x50f7_d0c4))]
 
     #[test]
     fn no_damage_to_memory_makes_a_false_positive(
@@ -85,13 +72,6 @@ proptest! {
     ) {
         attach.damage = damage;
         let Ok(mut stage) = Stage::new(&attach) else { return Ok(()) };
-        let run = stage.run(Trace::off());
-        prop_assert!(
-            run.violations.is_empty(),
-            "{:?}: {}\n{}",
-            run.violations,
-            run.report.summary(),
-            stage.run(Trace::on()).trace,
-        );
+        keeps_its_promises(&mut stage)?;
     }
 }

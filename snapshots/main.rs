@@ -6,6 +6,7 @@ mod damage;
 mod layers;
 mod opcodes;
 mod promises;
+mod properties;
 mod roundtrips;
 mod sessions;
 mod tidy;

@@ -4,20 +4,15 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use softdock::choice::Schedule;
 use softdock::codec::{Coded, decode, encode};
 use softdock::scenario::{Fault, Scenario, Session};
 use softdock::{corpus, scenario};
 
+use crate::properties::cases;
+
 fn config() -> ProptestConfig {
-    ProptestConfig {
-        cases: 500,
-        failure_persistence: None,
-        // The same cases each time: a finding must not depend on luck.
-        rng_seed: RngSeed::Fixed(0x50f7_d0c5),
-        ..ProptestConfig::default()
-    }
+    cases(500, 0x50f7_d0c5)
 }
 
 /// Small numbers are the ordinals of variants and the lengths of lists; large ones are garbage.

@@ -4,11 +4,12 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use softdock::codec::Coded;
 use softdock::scenario::{self, Process, Scenario, Session};
 use softdock::session::stage::Stage;
 use softdock::session::story::Story;
+
+use crate::properties::cases;
 
 /// Random sessions tried; each costs some hundred microseconds.
 const CASES: u32 = 2_000;
@@ -32,13 +33,7 @@ fn session(bytes: &[u8]) -> Session {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: CASES,
-        failure_persistence: None,
-        // The same cases each time: a finding must not depend on luck.
-        rng_seed: RngSeed::Fixed(0x50f7_d0c6),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(cases(CASES, 0x50f7_d0c6))]
 
     #[test]
     fn no_session_breaks_a_promise(
