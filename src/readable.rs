@@ -1,5 +1,6 @@
 //! Whether a reader of a table can know what it means. A build may be made up so that nobody can:
-//! searches leave those out. It shares no code with the engine, and knows no rule of its parsing.
+//! searches leave those out. It shares no code with the engine; of its rules it knows which path
+//! buffers the engine writes to, and by which it tells what words are.
 
 use softdock_cpython::{Build, SUPPORT, Table};
 
