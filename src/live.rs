@@ -171,6 +171,9 @@ pub struct LiveHost<'h> {
     phases: Option<PhaseTimer>,
     /// What lies between the engine's accesses and the process.
     pages: Option<Pages>,
+    /// How many writes there were, and which of them is cut.
+    writes: u32,
+    cut: Option<u32>,
     frozen: Option<Frozen>,
     freeze_error: Option<FreezeError>,
 }
@@ -192,6 +195,8 @@ impl<'h> LiveHost<'h> {
             on_conclusion: Box::new(on_conclusion),
             phases: None,
             pages: None,
+            writes: 0,
+            cut: None,
             frozen: None,
             freeze_error: None,
         }
@@ -200,6 +205,18 @@ impl<'h> LiveHost<'h> {
     /// Reaches the process as this front end does, from now on.
     pub fn reach_by(&mut self, front_end: FrontEnd) {
         self.pages = front_end.pages();
+    }
+
+    /// Cuts the write of this number, counted from 1: half of its bytes land, and the engine hears
+    /// that they did. Shows on a real process what becomes of a write that fails in its middle.
+    pub fn cut_write(&mut self, nth: u32) {
+        self.cut = Some(nth);
+    }
+
+    /// Whether there was such a write.
+    #[must_use]
+    pub fn has_cut(&self) -> bool {
+        self.cut.is_some_and(|nth| nth > 0 && nth <= self.writes)
     }
 
     /// How long the target was given to take the script.
@@ -230,6 +247,13 @@ impl<'h> LiveHost<'h> {
     #[must_use]
     pub fn phases(&self) -> &[Phase] {
         self.phases.as_ref().map_or(&[], PhaseTimer::phases)
+    }
+
+    fn land(&mut self, at: Address, bytes: &[u8]) -> Result<(), MemoryError> {
+        match &mut self.pages {
+            Some(pages) => pages.write(&mut self.process, at, bytes),
+            None => self.process.write(at, bytes),
+        }
     }
 
     fn count_access(&mut self) {
@@ -303,10 +327,13 @@ impl ProcessMemory for LiveHost<'_> {
 
     fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
         self.count_access();
-        match &mut self.pages {
-            Some(pages) => pages.write(&mut self.process, at, from),
-            None => self.process.write(at, from),
+        self.writes += 1;
+        if self.cut != Some(self.writes) {
+            return self.land(at, from);
         }
+        let (wanted, done) = (from.len(), from.len() / 2);
+        let kind = if done == 0 { ErrorKind::Unmapped } else { ErrorKind::Short };
+        self.land(at, &from[..done]).and(Err(MemoryError { kind, at, wanted, done }))
     }
 }
 

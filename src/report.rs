@@ -108,13 +108,14 @@ pub struct Attempt {
     pub fallback: Option<&'static str>,
 }
 
-/// An attempt that ended before the engine was asked: the process could not be opened, could not
-/// have read the script, or another softdock was at it. Nothing was written.
+/// An attempt that ended before the engine was asked: it was forbidden, the process could not be
+/// opened, could not have read the script, or another softdock was at it. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stopped {
     /// `refused` or `failed`.
     pub outcome: &'static str,
-    /// `open`, `preflight` or `turn`; `plan` where there was nothing to take back.
+    /// `gate`, `open`, `preflight`, `loader` or `turn`; `plan` where there was nothing to take
+    /// back.
     pub site: &'static str,
     /// Why.
     pub reason: &'static str,
@@ -143,6 +144,26 @@ impl Stopped {
             hint: None,
             left: "nothing",
             fallback: "legacy",
+        })
+    }
+
+    /// Nothing was noted of how it ended: it panicked.
+    #[must_use]
+    pub fn unexpected() -> Box<Stopped> {
+        let reason = Reason::Unexpected.name();
+        Box::new(Stopped { code: "Unknown", ..*Stopped::at_open(reason, String::new()) })
+    }
+
+    /// The settings say that nothing is to be tried.
+    #[must_use]
+    pub fn at_gate(reason: Reason) -> Box<Stopped> {
+        let site = Site::Gate;
+        Box::new(Stopped {
+            outcome: Outcome::Refused.name(),
+            site: site.name(),
+            code: reason.code(site),
+            hint: Some(reason.hint().to_owned()),
+            ..*Stopped::at_open(reason.name(), String::from("the process was not touched"))
         })
     }
 

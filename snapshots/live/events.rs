@@ -23,6 +23,7 @@ pub(crate) fn situations() -> Vec<Situation> {
         debuggable("events-of-a-debugger", of_a_debugger),
         debuggable("events-of-another-loader", of_another_loader),
         debuggable("debug-and-tell-the-port-in-a-file", and_tell_the_port_in_a_file),
+        debuggable("debug-and-tell-what-the-loader-does", and_tell_what_the_loader_does),
     ]
 }
 
@@ -181,6 +182,12 @@ fn of_a_debugger(python: &Python) {
     assert_eq!(of("code"), ["None", "TimeoutAwaitConnect"]);
     assert_eq!(of("dynPort")[0], port);
     assert_eq!(of("breakInjected"), [false, false]);
+    // The summary line tells the same, of the same attempt, and once.
+    let lines = nobody.stderr.lines().filter(|line| line.contains("[SafeAttach]"));
+    let [line] = lines.collect::<Vec<_>>()[..] else { panic!("{}", nobody.stderr) };
+    assert!(line.contains(" outcome=failed site=session reason=no-client "), "{line}");
+    let attempt = results[1]["attempt"].as_str().unwrap();
+    assert!(line.ends_with(&format!(" fallback=legacy attempt={attempt}")), "{line}");
 }
 
 /// One that starts nothing says so; the old one cannot be had.
@@ -220,4 +227,30 @@ fn and_tell_the_port_in_a_file(python: &Python) {
     let lost = debug(&service.target, &["--port-file", "/no/such/folder/port"]);
     assert_eq!((lost.code, &lost.json()["outcome"]), (Some(1), &json!("listening")));
     assert!(lost.stderr.contains("cannot write the port to /no/such/folder/port: "));
+}
+
+/// To a file that grows, or aloud; of a failure as well, with where it was.
+fn and_tell_what_the_loader_does(python: &Python) {
+    let folder = Folder::new();
+    let service = Service::start(python, &folder, WORK);
+    let file = folder.path().join("log");
+    let failed =
+        debug(&service.target, &["--python", "/no/such", "--log-file", file.to_str().unwrap()]);
+    failed.expect_stop("failed", "session", "target-error");
+    let mut command = softdock();
+    command.args(["debug", "--no-wait", "--timeout", "20s", "--pid"]);
+    command.arg(service.target.pid().to_string()).env("PTVS_DEBUG_LOG_FILE", &file);
+    let good = Ran::of(command.env("PTVS_SAFE_ATTACH_LOADER_VERBOSE", "1").output().unwrap());
+    assert_eq!(good.code, Some(0), "{}", good.stderr);
+    let log = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert!(lines.iter().all(|line| line.starts_with("loader ")), "{log}");
+    let about = |what: &str| lines.iter().position(|line| line.contains(what)).unwrap();
+    let story = ["runs in CPython 3.", "has debugpy 1.", "fails: RuntimeError", "tells {'state'"];
+    assert!(story.map(about).is_sorted(), "{log}");
+    assert!(lines[about("fails: ") + 1].contains("/loader.py:"), "{log}");
+    assert!(!log.contains("token"), "{log}");
+    let aloud: Vec<&str> = good.stderr.lines().filter(|line| line.starts_with("loader ")).collect();
+    assert!(!aloud.is_empty() && lines.ends_with(&aloud), "{}", good.stderr);
+    assert_eq!(service.target.errors(), "");
 }

@@ -15,6 +15,7 @@ pub(crate) fn situations() -> Vec<Situation> {
         always("a-script-that-is-not-there", a_script_that_is_not_there),
         always("a-process-that-is-no-python", a_process_that_is_no_python),
         always("a-number-that-is-no-process", a_number_that_is_no_process),
+        always("nothing-is-opened-in-vain", nothing_is_opened_in_vain),
         always("a-target-that-dies-while-we-wait", a_target_that_dies),
     ]
 }
@@ -105,6 +106,27 @@ fn a_number_that_is_no_process(python: &Python) {
     attach_to("4294967295").expect_stop("failed", "open", "not-a-pid");
     for no_number in ["-1", "4294967296", "x", ""] {
         assert_eq!(attach_to(no_number).code, Some(2), "{no_number:?}");
+    }
+}
+
+/// Not even a process that has ended is noticed, by either command and front end.
+fn nothing_is_opened_in_vain(python: &Python) {
+    let folder = Folder::new();
+    let pid = Target::run(python, &folder, BUSY).end().to_string();
+    let script = folder.script("a.py", "1");
+    let (attach, debug) = (["attach", script.path.to_str().unwrap()], ["debug", "--no-wait"]);
+    for words in [attach, debug] {
+        for front_end in ["managed", "concord"] {
+            let run = |variable: &str, value: &str| {
+                let mut command = softdock();
+                command.args(words).args(["--format", "json", "--front-end", front_end]);
+                Ran::of(command.args(["--pid", &pid]).env(variable, value).output().unwrap())
+            };
+            run("PTVS_MIXED_MODE", "1").expect_stop("refused", "gate", "mixed-mode");
+            let switch = "PTVS_SAFE_ATTACH_MANAGED_DISABLE";
+            run(switch, "1").expect_stop("refused", "gate", "feature-disabled");
+            run(switch, "0").expect_stop("failed", "open", "not-found");
+        }
     }
 }
 

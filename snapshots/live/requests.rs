@@ -17,6 +17,7 @@ pub(crate) fn situations() -> Vec<Situation> {
         always("a-second-attach-finds-it-busy", a_second_attach_finds_it_busy),
         always("another-debuggers-request-is-left-alone", another_debuggers_request),
         always("a-dry-run-writes-nothing", a_dry_run_writes_nothing),
+        always("a-write-that-is-cut-is-taken-back", a_write_that_is_cut),
         always("two-hundred-in-a-row-lose-nothing", two_hundred_in_a_row),
         always("a-turn-that-does-not-come", a_turn_that_does_not_come),
         always("what-a-person-reads", what_a_person_reads),
@@ -135,6 +136,34 @@ fn a_dry_run_writes_nothing(python: &Python) {
 /// it looks for events, also inside that script. So the next one can begin, and end, before the
 /// first has done anything (seen with the second and third of these). Whoever needs an order must
 /// wait for a sign of the script itself, as the second half does.
+/// Each of the four writes, by both front ends; there is no fifth.
+fn a_write_that_is_cut(python: &Python) {
+    let folder = Folder::new();
+    let target = Target::blocked(python, &folder);
+    let never = folder.script("never.py", "0");
+    let sites = ["claim-pending", "write-script-path", "write-pending", "write-eval-breaker"];
+    for front_end in ["managed", "concord"] {
+        for (nth, site) in (1..).zip(sites) {
+            let nth = nth.to_string();
+            let how = ["--front-end", front_end, "--simulate-partial-write", &nth];
+            let cut = attach(&target, &never, &how);
+            let (code, outcome, at, _) = cut.verdict();
+            assert_eq!((code, &*outcome, &*at), (Some(1), "failed", site), "{}", cut.stderr);
+            assert_eq!([&cut.json()["undo"], &cut.json()["left"]], ["clean", "nothing"]);
+            assert!(cut.stderr.contains("a write was cut short on purpose\n"), "{}", cut.stderr);
+            assert_eq!(pending(&target), None);
+        }
+    }
+    let script = folder.script("a.py", "1");
+    let mut command = attach_command(&target, &script);
+    command.args(["--timeout", "100ms"]).env("PTVS_SIMULATE_PARTIAL_WRITE", "5");
+    let whole = Ran::of(command.output().unwrap());
+    assert_eq!(whole.code, Some(0), "{}", whole.stderr);
+    assert!(!whole.stderr.contains("on purpose"), "{}", whole.stderr);
+    target.finish();
+    assert_eq!(script.marks(), ["1"], "and no other script has run");
+}
+
 fn two_hundred_in_a_row(python: &Python) {
     const HALF: usize = 100;
     let folder = Folder::new();

@@ -123,6 +123,17 @@ pub(crate) struct Manner {
     #[arg(long)]
     pub(crate) no_cache: bool,
 
+    /// Let only half of the N-th write land, counted from 1: shows on a real process that what
+    /// fails half-way is taken back.
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PTVS_SIMULATE_PARTIAL_WRITE",
+        hide_env_values = true,
+        value_parser = write_number,
+    )]
+    pub(crate) simulate_partial_write: Option<u32>,
+
     /// Append telemetry to this file, or write it to standard error for `-`: two lines of JSON an
     /// attempt, without paths and ids. `softdock schema` tells what is in them.
     #[arg(long, value_name = "FILE")]
@@ -142,4 +153,12 @@ pub(crate) fn thread_choice(text: &str) -> Result<ThreadChoice, String> {
             _ => Err(String::from("expected main, any, or a thread's id")),
         },
     }
+}
+
+/// An empty variable is one that is not set: there is no write 0.
+fn write_number(text: &str) -> Result<u32, String> {
+    if text.is_empty() {
+        return Ok(0);
+    }
+    text.parse().map_err(|_| String::from("expected the number of a write, from 1"))
 }

@@ -40,6 +40,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "connect")]
     pub(crate) port_file: Option<PathBuf>,
 
+    /// Append to this file what the loader does in the target, step by step; the same as
+    /// PTVS_DEBUG_LOG_FILE. With PTVS_SAFE_ATTACH_LOADER_VERBOSE=1 or --verbose it is told on
+    /// standard error.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+
     /// Let the target connect to a debug adapter that listens already, instead of listening itself;
     /// PTVS_DEBUGPY_CLIENT_HOST and PTVS_DEBUGPY_CLIENT_PORT say the same.
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["host", "port"])]

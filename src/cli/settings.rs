@@ -72,6 +72,10 @@ pub(crate) struct Wanted {
     pub(crate) loader: Loader,
     /// Where the port is written to, for whoever waits for it.
     pub(crate) port_file: Option<PathBuf>,
+    /// Where it is appended to what the loader did.
+    pub(crate) log_file: Option<PathBuf>,
+    /// Whether that is told on standard error.
+    pub(crate) is_loader_verbose: bool,
 }
 
 /// The script that starts the debugger. The first that is asked for is taken, in this order.
@@ -101,6 +105,7 @@ fn session(args: &debug::Args, variables: &BTreeMap<String, String>) -> Result<W
     let waits = stop || !args.no_wait && is_awaited.is_none_or(|value| value == "1");
     let mode = mode(args, variables)?;
     let port_file = args.port_file.clone().map_or_else(|| variable(variables, PORT_FILE), given)?;
+    let log_file = args.log_file.clone().map_or_else(|| variable(variables, LOG_FILE), given)?;
     Ok(Wanted {
         session: args.session.clone().or(named),
         // Who listens elsewhere knows its port.
@@ -109,10 +114,13 @@ fn session(args: &debug::Args, variables: &BTreeMap<String, String>) -> Result<W
         watch: waits.then_some(args.client_timeout),
         stop,
         loader: loader(variables)?,
+        log_file,
+        is_loader_verbose: args.manner.verbose || is_on("PTVS_SAFE_ATTACH_LOADER_VERBOSE"),
     })
 }
 
 const PORT_FILE: &str = "PTVS_DEBUG_PORT_FILE";
+const LOG_FILE: &str = "PTVS_DEBUG_LOG_FILE";
 
 fn loader(variables: &BTreeMap<String, String>) -> Result<Loader, String> {
     let named = variable(variables, "PTVS_SAFE_ATTACH_LOADER_OVERRIDE")?;
@@ -253,6 +261,19 @@ mod tests {
         assert_eq!(port_file("", "DEBUG_PORT_FILE=/p"), file("/p"));
         assert_eq!(port_file("--port-file q", "DEBUG_PORT_FILE=/p"), file("q"));
         assert_eq!(port_file("--connect h:7", "DEBUG_PORT_FILE=/p"), Ok(None));
+    }
+
+    #[test]
+    fn what_the_loader_does_is_told_where_it_is_asked_for() {
+        let log = |line, environment| {
+            let wanted = wanted(line, environment).expect("a session");
+            (wanted.log_file, wanted.is_loader_verbose)
+        };
+        assert_eq!(log("", "SAFE_ATTACH_LOADER_VERBOSE=yes DEBUG_LOG_FILE="), (None, false));
+        assert_eq!(log("", "SAFE_ATTACH_LOADER_VERBOSE=1"), (None, true));
+        assert_eq!(log("--verbose", ""), (None, true));
+        assert_eq!(log("", "DEBUG_LOG_FILE=/l"), (Some("/l".into()), false));
+        assert_eq!(log("--log-file m", "DEBUG_LOG_FILE=/l"), (Some("m".into()), false));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! What a request for a debugger came to, as data: the shape of the JSON output of `debug`.
 
 use serde::Serialize;
+use softdock_attach::{Report, Verdict};
 use softdock_debugpy::client::LaunchConfiguration;
 use softdock_debugpy::{Mode, SessionId};
 
 use super::Attempt;
+use crate::frontend::FrontEnd;
 
 /// The site of everything that comes after the engine has done its part.
 pub const SITE: &str = "session";
@@ -116,5 +118,14 @@ impl Session {
         self.detail = Some(detail);
         self.hint = None;
         self.fallback = Some("legacy");
+    }
+
+    /// The one summary line of the attempt that was to bring it about: what the engine did for it,
+    /// and what came of that.
+    #[must_use]
+    pub fn summary(&self, report: &Report, front_end: FrontEnd) -> String {
+        let &Session { outcome, site, reason, left, fallback, .. } = self;
+        let verdict = Verdict { outcome, site, reason, left, is_success: fallback.is_none() };
+        report.summary().by(front_end.tag()).came_to(verdict).to_string()
     }
 }

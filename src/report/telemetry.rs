@@ -196,7 +196,7 @@ impl From<&Stopped> for Telemetry {
             walked: false,
             heuristic_used: false,
             export_fallback: false,
-            mixed_mode_bypass: false,
+            mixed_mode_bypass: stopped.reason == Reason::MixedMode.name(),
             dyn_port: None,
             break_injected: false,
             candidates: 0,
@@ -207,13 +207,6 @@ impl From<&Stopped> for Telemetry {
 }
 
 impl Telemetry {
-    /// Of an attempt that has come to nothing yet; if that is the last word, it has panicked.
-    #[must_use]
-    pub fn nothing_yet() -> Telemetry {
-        let unexpected = Stopped::at_open(Reason::Unexpected.name(), String::new());
-        Telemetry { code: "Unknown", ..Telemetry::from(&*unexpected) }
-    }
-
     /// What the engine did, and what came of it for whoever wanted a debugger.
     #[must_use]
     pub fn of_session(report: &Report, session: &Session) -> Telemetry {

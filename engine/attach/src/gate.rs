@@ -1,14 +1,28 @@
 //! What is refused before the target is touched at all.
 
 use crate::attempt::{Attempt, Step};
-use crate::{Host, Reason, Site};
+use crate::{Config, Host, Reason, Site};
+
+impl Config {
+    /// Why no attach is tried at all, whatever the target is. An attempt begins by asking this; a
+    /// caller that has something to prepare in the target asks before.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<Reason> {
+        match () {
+            () if self.disabled => Some(Reason::FeatureDisabled),
+            () if self.mixed_mode => Some(Reason::MixedMode),
+            () => None,
+        }
+    }
+}
 
 impl<H: Host> Attempt<'_, H> {
     pub(crate) fn pass_gate(&mut self, script: &[u8]) -> Step<()> {
         self.at(Site::Gate);
+        if let Some(reason) = self.config.refusal() {
+            return self.refuse(reason);
+        }
         match () {
-            () if self.config.disabled => self.refuse(Reason::FeatureDisabled),
-            () if self.config.mixed_mode => self.refuse(Reason::MixedMode),
             () if script.is_empty() => self.refuse(Reason::ScriptEmpty),
             () if script.contains(&0) => self.refuse(Reason::ScriptNul),
             () if !is_absolute(script) => self.refuse(Reason::ScriptRelative),

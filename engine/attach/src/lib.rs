@@ -84,7 +84,7 @@ pub use layout::{
 pub use plan::{EVAL_PLEASE_STOP, RemoteWritePlan, eval_breaker_mask};
 pub use progress::{Progress, go_on};
 pub use reason::Reason;
-pub use report::{Found, Left, Outcome, Report, Stage, StageResult, Summary, Undo};
+pub use report::{Found, Left, Outcome, Report, Stage, StageResult, Summary, Undo, Verdict};
 pub use site::Site;
 pub use survey::{Survey, SurveyedInterpreter, SurveyedThread, survey};
 pub use tables::{COOKIE, Table};

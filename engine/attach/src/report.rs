@@ -314,8 +314,33 @@ impl Report {
     /// The one summary line of the attempt.
     #[must_use]
     pub fn summary(&self) -> Summary<'_> {
-        Summary { report: self, front_end: "" }
+        Summary { report: self, front_end: "", verdict: self.verdict() }
     }
+
+    fn verdict(&self) -> Verdict {
+        Verdict {
+            outcome: self.outcome.name(),
+            site: self.site.name(),
+            reason: self.reason.map(Reason::name),
+            left: self.left.name(),
+            is_success: self.outcome.is_success(),
+        }
+    }
+}
+
+/// What the summary line says it came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What it came to.
+    pub outcome: &'static str,
+    /// The step it was reached at.
+    pub site: &'static str,
+    /// Why.
+    pub reason: Option<&'static str>,
+    /// What is left in the target.
+    pub left: &'static str,
+    /// Whether there is nothing else to try.
+    pub is_success: bool,
 }
 
 /// Displays as the summary line of an attempt, without a line end.
@@ -323,6 +348,7 @@ impl Report {
 pub struct Summary<'r> {
     report: &'r Report,
     front_end: &'static str,
+    verdict: Verdict,
 }
 
 impl<'r> Summary<'r> {
@@ -331,15 +357,22 @@ impl<'r> Summary<'r> {
     pub const fn by(self, front_end: &'static str) -> Summary<'r> {
         Summary { front_end, ..self }
     }
+
+    /// The same where the script was to bring something about that comes to an end of its own, as
+    /// a debugger in the target: then the line tells that one.
+    #[must_use]
+    pub const fn came_to(self, verdict: Verdict) -> Summary<'r> {
+        Summary { verdict, ..self }
+    }
 }
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Summary { report, front_end } = self;
-        write!(f, "[PTVS][SafeAttach]{front_end} outcome={}", report.outcome.name())?;
-        write!(f, " site={}", report.site)?;
-        if let Some(reason) = report.reason {
-            write!(f, " reason={}", reason.name())?;
+        let Summary { report, front_end, verdict } = self;
+        write!(f, "[PTVS][SafeAttach]{front_end} outcome={}", verdict.outcome)?;
+        write!(f, " site={}", verdict.site)?;
+        if let Some(reason) = verdict.reason {
+            write!(f, " reason={reason}")?;
         }
         if let Some(version) = report.version {
             write!(f, " version={version}")?;
@@ -358,8 +391,8 @@ impl fmt::Display for Summary<'_> {
         if let Some(undo) = report.undo {
             write!(f, " undo={}", undo.name())?;
         }
-        write!(f, " left={}", report.left.name())?;
-        if !report.outcome.is_success() {
+        write!(f, " left={}", verdict.left)?;
+        if !verdict.is_success {
             f.write_str(" fallback=legacy")?;
         }
         Ok(())

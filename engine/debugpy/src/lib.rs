@@ -47,5 +47,8 @@ pub use stub::{Mode, Settings};
 /// What runs in the target. The stub gives it its settings.
 pub const LOADER: &str = include_str!("loader.py");
 
+/// What the loader logs, if it shall, is in a file of this name in the folder of answers.
+pub const LOG: &str = "log";
+
 /// What a target runs to stop in its own code, once a client is attached.
 pub const BREAKPOINT: &str = include_str!("breakpoint.py");

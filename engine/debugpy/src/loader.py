@@ -32,8 +32,10 @@ def work():
     except Exception:
         return  # Nobody is there to hear of it any more: then nobody wants a debugger either.
     try:
+        log("runs in CPython " + sys.version)
         watch(start())
     except BaseException as error:
+        log_failure(error)
         tell_error(error)
 
 
@@ -51,6 +53,7 @@ def start():
             require_no_session(shared.session)
             shared.session = start_anew()
         facts = dict(shared.session, reused=is_reused)
+        log("tells " + repr(facts))
         tell(**facts)
         return facts
     finally:
@@ -157,6 +160,7 @@ class Adapter:
         command = [python, os.path.join(self.folder, "adapter")]
         command += ["--host", host, "--port", str(port)]
         command += ["--for-server", str(self.listener.getsockname()[1])]
+        log("starts " + repr(command))
         command += ["--server-access-token", self.token]
         try:
             self.process = subprocess.Popen(command)
@@ -204,6 +208,7 @@ class Adapter:
             raise RuntimeError("debugpy's adapter does not say where it listens")
         with connection, connection.makefile("rb") as told:
             self.endpoints = json.loads(told.read())
+        log("hears from the adapter: " + repr(self.endpoints))
         if "error" in self.endpoints:
             raise RuntimeError(self.endpoints["error"])
 
@@ -297,6 +302,7 @@ def watch(facts):
         if debugpy.is_client_connected():
             return tell(**dict(facts, state="attached"))
         time.sleep(0.01)
+    log("no client has come")
 
 
 class Debugpy:
@@ -318,6 +324,7 @@ class Debugpy:
         except BaseException:
             self.__exit__()
             raise
+        log("has debugpy %s from %s" % (debugpy.__version__, debugpy.__path__[0]))
         return debugpy
 
     def __exit__(self, *_):
@@ -399,6 +406,39 @@ def tell(state, **facts):
         finally:
             os.close(descriptor)
         os.replace(fresh, os.path.join(folder, b"record.json"))
+
+
+def log(text):
+    """How far it is, and when, for whoever attached and wants to know. Not for the program, whose
+    standard error is its own. What is told is logged before: files go when it is heard."""
+    if not SETTINGS["log"]:
+        return
+    import os
+    import time
+
+    now = time.time_ns() // 1_000_000
+    when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 1000))
+    line = "%s.%03dZ %s\n" % (when, now % 1000, text.replace("\n", "\n  "))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(os.path.join(SETTINGS["answers"], b"log"), flags, 0o600)
+        try:
+            os.fchmod(descriptor, 0o600)
+            os.write(descriptor, line.encode("utf-8", "backslashreplace"))
+        finally:
+            os.close(descriptor)
+    except OSError:
+        pass  # Nobody is there to read it any more.
+
+
+def log_failure(error):
+    """Without `traceback`, which would have to be imported: an import may be what has failed."""
+    lines, step = [], error.__traceback__
+    while step:
+        code = step.tb_frame.f_code
+        lines.append("%s:%d in %s" % (code.co_filename, step.tb_lineno, code.co_name))
+        step = step.tb_next
+    log("fails: " + "\n".join([repr(error)] + lines))
 
 
 def quoted(value):

@@ -56,6 +56,8 @@ pub struct Settings<'s> {
     pub in_process: bool,
     /// Whether child processes are debugged as well.
     pub subprocesses: bool,
+    /// Whether the target logs how far it is, in a file beside the answers.
+    pub log: bool,
     /// How long another session that is being started is waited for.
     pub patience: Duration,
     /// How long the target watches for a client, to tell when there is one.
@@ -77,6 +79,7 @@ pub fn stub(loader: &[u8], settings: &Settings<'_>) -> String {
         ("python", optional(settings.python)),
         ("in_process", boolean(settings.in_process).to_owned()),
         ("subprocesses", boolean(settings.subprocesses).to_owned()),
+        ("log", boolean(settings.log).to_owned()),
         ("patience", seconds(settings.patience)),
         ("watch", seconds(settings.watch)),
     ];
@@ -120,6 +123,7 @@ mod tests {
             python: None,
             in_process: false,
             subprocesses: false,
+            log: false,
             patience: Duration::from_millis(1500),
             watch: Duration::ZERO,
         }
@@ -135,7 +139,8 @@ mod tests {
             [
                 "settings = {'session': 'S-1', 'connect': False, 'host': '::1', 'port': 7, \
                  'answers': b'/tmp/softdock-1/answers', 'bundle': None, 'python': None, \
-                 'in_process': False, 'subprocesses': False, 'patience': 2, 'watch': 0}",
+                 'in_process': False, 'subprocesses': False, 'log': False, 'patience': 2, \
+                 'watch': 0}",
                 "with open(b'/tmp/softdock-1/loader.py', 'rb') as file: \
                  exec(compile(file.read(), b'/tmp/softdock-1/loader.py', 'exec'), \
                  {'__name__': 'softdock', 'SETTINGS': settings})",

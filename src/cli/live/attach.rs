@@ -14,7 +14,7 @@ use softdock_live::Process;
 use softdock_process::Threads;
 
 use super::super::attach::Args;
-use super::super::output::{self, FAINT, GOOD, WARN, styled};
+use super::super::output::{self, GOOD, WARN, styled};
 use super::super::{Exit, Format, settings};
 use super::events::Events;
 use super::{Timed, absolute, advice, details, hint, open, phases, preflight};
@@ -38,7 +38,15 @@ pub(super) fn events(args: &Args) -> Events<'_> {
 }
 
 fn begin(args: &Args, config: &Config, events: &Events<'_>) -> Result<Done, Box<Stopped>> {
+    if !args.cancel {
+        pass_gate(config)?;
+    }
     attempt(open(args.target.pid)?, args, config, events, cancellation()?)
+}
+
+/// What the engine would refuse at once is refused before the process is opened.
+pub(super) fn pass_gate(config: &Config) -> Result<(), Box<Stopped>> {
+    config.refusal().map_or(Ok(()), |reason| Err(Stopped::at_gate(reason)))
 }
 
 /// Says that an attempt ended before the engine was asked, wherever that is said.
@@ -48,8 +56,7 @@ pub(super) fn give_up(
     events: &Events<'_>,
     stopped: &Stopped,
 ) -> Exit {
-    summary(&stopped.summary(args.manner.front_end));
-    events.note(Telemetry::from(stopped));
+    events.note(Telemetry::from(stopped), stopped.summary(args.manner.front_end));
     super::tell_stopped(kind, args.target.format, stopped);
     Exit::Finding
 }
@@ -95,13 +102,16 @@ pub(super) fn attempt(
     let cached = remembering.as_ref().and_then(|folder| recall(folder, &mut process, config));
     let front_end = args.manner.front_end;
     let conclude = |report: &Report| {
-        summary(&report.summary().by(front_end.tag()).to_string());
-        events.note(Telemetry::from(report));
+        let summary = report.summary().by(front_end.tag()).to_string();
+        events.note(Telemetry::from(report), summary);
     };
     let mut host = LiveHost::new(process, args.timeout, cancellation, conclude);
     host.reach_by(front_end);
     if config.verbose {
         host.record_phases();
+    }
+    if let Some(nth) = args.manner.simulate_partial_write {
+        host.cut_write(nth);
     }
     let bytes = script.as_deref().map(|script| script.as_os_str().as_bytes());
     let report = match bytes {
@@ -117,6 +127,9 @@ pub(super) fn attempt(
     }
     if let Some(error) = host.freeze_error() {
         output::message(&format!("softdock: the target could not be stopped: {error}"));
+    }
+    if host.has_cut() {
+        output::message("softdock: a write was cut short on purpose");
     }
     let main_thread = host.main_thread().ok().flatten();
     let (waited, phases) = (host.waited(), host.phases().to_vec());
@@ -176,11 +189,6 @@ fn take_turn(
 fn named(script: &Path) -> Result<PathBuf, Box<Stopped>> {
     let error = |error| Stopped::at_preflight("script-missing", format!("{error}"), String::new());
     std::path::absolute(script).map_err(error)
-}
-
-/// The one structured line of every attempt.
-fn summary(line: &str) {
-    output::message(&styled(FAINT, line));
 }
 
 fn tell(args: &Args, config: &Config, done: &Done) {

@@ -16,7 +16,7 @@ use softdock::report::words::clean;
 use softdock::report::{Head, Stopped};
 use softdock::session::{self, Asked, Docked, Doing, Found, STOPPED, Step, Wanted};
 use softdock_attach::{Config, Report};
-use softdock_debugpy::{BREAKPOINT, LOADER, SessionId, Settings, record, stub};
+use softdock_debugpy::{BREAKPOINT, LOADER, LOG, SessionId, Settings, record, stub};
 use softdock_live::{Answer, Process, StageError, Staging};
 use softdock_process::{ErrorKind, Threads};
 
@@ -24,8 +24,9 @@ use super::super::attach as attach_args;
 use super::super::debug::Args;
 use super::super::settings::{self, Loader};
 use super::super::{Exit, output, usage};
-use super::attach::{attempt, cancellation, give_up};
+use super::attach::{attempt, cancellation, give_up, pass_gate};
 use super::events::Events;
+use super::loader_log::LoaderLog;
 use super::session::tell;
 use super::{cancel, open};
 
@@ -56,11 +57,13 @@ fn run(
     config: &Config,
     events: &Events<'_>,
 ) -> Result<bool, Box<Stopped>> {
-    let settings::Wanted { session, mode, watch, stop, loader, port_file } = asked_for;
+    pass_gate(config)?;
+    let log = LoaderLog::new(&asked_for);
+    let settings::Wanted { session, mode, watch, stop, loader, port_file, .. } = asked_for;
     let loader = Script::of(loader)?;
     let session = session.map_or_else(random_session, Ok)?;
     let wanted = Wanted { session, mode, timeout: args.timeout, watch, stop };
-    let mut live = Live::open(args, &wanted, config, events, loader)?;
+    let mut live = Live::open(args, &wanted, config, events, loader, log)?;
     live.port_file = port_file;
     let has_all = session::run(&mut live, &wanted)?;
     Ok(has_all && !live.lacks_port_file)
@@ -120,6 +123,7 @@ pub(super) struct Live<'d> {
     pub(super) wanted: &'d Wanted,
     pub(super) events: &'d Events<'d>,
     loader: Script,
+    log: LoaderLog,
     port_file: Option<PathBuf>,
     lacks_port_file: bool,
     cancellation: Cancellation,
@@ -138,6 +142,7 @@ impl<'d> Live<'d> {
         config: &'d Config,
         events: &'d Events<'d>,
         loader: Script,
+        log: LoaderLog,
     ) -> Result<Live<'d>, Box<Stopped>> {
         let cancellation = cancellation()?;
         let watched = open(args.target.pid)?;
@@ -150,6 +155,7 @@ impl<'d> Live<'d> {
             wanted,
             events,
             loader,
+            log,
             port_file,
             lacks_port_file,
             cancellation,
@@ -193,7 +199,7 @@ impl session::Dock for Live<'_> {
         let stub = match step {
             Step::Session | Step::Client => {
                 let loader = &self.loader.text;
-                put_files(self.args, self.wanted, loader, &mut self.staging)?
+                put_files(self.args, self.wanted, loader, self.log.is_wanted(), &mut self.staging)?
             }
             Step::Stop => {
                 self.events.begin();
@@ -232,6 +238,11 @@ impl session::Dock for Live<'_> {
     }
 
     fn tell(&mut self, docked: &Docked) {
+        if self.log.is_wanted()
+            && let Ok(Answer::Bytes(log)) = self.staging.answer(LOG)
+        {
+            self.log.tell(&log);
+        }
         let port = tell(self, docked).port.filter(|_| docked.step == Step::Session);
         if let (Some(file), Some(port)) = (&self.port_file, port)
             && let Err(error) = write_port(file, port)
@@ -248,7 +259,7 @@ impl session::Dock for Live<'_> {
 }
 
 /// All that the target may write.
-pub(super) const ANSWERS: [&str; 3] = [record::NAME, record::UNFINISHED, STOPPED];
+pub(super) const ANSWERS: [&str; 4] = [record::NAME, record::UNFINISHED, STOPPED, LOG];
 
 /// Opens the process once more, for the engine. Both hold the very process, and it is the same.
 fn the_same(watched: &mut Process) -> Result<Process, Box<Stopped>> {
@@ -280,6 +291,7 @@ fn put_files(
     args: &Args,
     wanted: &Wanted,
     text: &str,
+    log: bool,
     staging: &mut Staging,
 ) -> Result<PathBuf, Box<Stopped>> {
     let answers = bytes(&staging.answers());
@@ -293,6 +305,7 @@ fn put_files(
         python: python.as_deref(),
         in_process: args.in_process,
         subprocesses: args.subprocesses,
+        log,
         patience: args.timeout,
         watch: wanted.watch.unwrap_or_default(),
     };

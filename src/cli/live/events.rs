@@ -1,25 +1,30 @@
-//! The telemetry of a command: an event when an attempt begins, and one with what it came to, each
-//! a line of JSON in the file that was named. What is in them is for the library.
+//! What is told of every attempt: an event when it begins, one with what it came to, each a line of
+//! JSON in the file that was named, and the one summary line. What is in them is for the library.
 //!
-//! Both are told of every attempt: the second one when the next attempt begins or the command ends,
-//! by whatever way, short of a signal that nobody can hear.
+//! An attempt ends when the next one begins or the command ends, by whatever way, short of a signal
+//! that nobody can hear.
 
 use std::cell::RefCell;
 use std::io::Write;
 use std::path::Path;
 
-use softdock::report::{Ended, Event, EventLine, Head, Telemetry};
+use softdock::report::{Ended, Event, EventLine, Head, Stopped, Telemetry};
 
 use super::super::attach::Manner;
-use super::super::output;
+use super::super::output::{self, FAINT, styled};
 
 /// The events of one command.
 pub(super) struct Events<'a> {
     manner: &'a Manner,
     /// What is known before an attempt, but for its name.
     head: Head,
-    /// The attempt under way, and what is known of it.
-    current: RefCell<Option<Ended>>,
+    current: RefCell<Option<Current>>,
+}
+
+/// The attempt under way, and what is known of it.
+struct Current {
+    event: Ended,
+    summary: String,
 }
 
 impl<'a> Events<'a> {
@@ -33,20 +38,25 @@ impl<'a> Events<'a> {
         self.end();
         let head = Head { attempt: fresh_name(), ..self.head.clone() };
         self.tell(Event::Attempt(head.clone()));
-        let result = Telemetry::nothing_yet();
-        self.current.replace(Some(Ended { head, result }));
+        // If that is the last word, it has panicked.
+        let stopped = Stopped::unexpected();
+        let result = Telemetry::from(&*stopped);
+        let summary = stopped.summary(self.manner.front_end);
+        self.current.replace(Some(Current { event: Ended { head, result }, summary }));
     }
 
-    /// This is what the attempt came to, unless something follows.
-    pub(super) fn note(&self, result: Telemetry) {
+    /// This is what the attempt came to, and its summary line, unless something follows.
+    pub(super) fn note(&self, result: Telemetry, summary: String) {
         if let Some(current) = self.current.borrow_mut().as_mut() {
-            current.result = result;
+            (current.event.result, current.summary) = (result, summary);
         }
     }
 
     fn end(&self) {
-        if let Some(ended) = self.current.take() {
-            self.tell(Event::Result(ended));
+        if let Some(Current { event, summary }) = self.current.take() {
+            let line = format!("{summary} attempt={}", event.head.attempt);
+            output::message(&styled(FAINT, line));
+            self.tell(Event::Result(event));
         }
     }
 
@@ -162,8 +172,10 @@ mod tests {
     fn the_last_word_counts() {
         let events = told("last", |events| {
             events.begin();
-            events.note(Telemetry { outcome: "refused", ..Telemetry::nothing_yet() });
-            events.note(Telemetry { outcome: "consumed", ..Telemetry::nothing_yet() });
+            for outcome in ["refused", "consumed"] {
+                let result = Telemetry { outcome, ..Telemetry::from(&*Stopped::unexpected()) };
+                events.note(result, String::new());
+            }
         });
         assert_eq!(events[1]["outcome"], "consumed");
     }

@@ -7,6 +7,7 @@ mod cancel;
 mod debug;
 mod events;
 mod inspect;
+mod loader_log;
 mod session;
 
 use std::fmt::Write;

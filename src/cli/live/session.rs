@@ -29,7 +29,8 @@ pub(super) fn tell(live: &Live<'_>, docked: &Docked) -> Session {
     let folder = named(live.folder());
     let around = Surroundings { folder: &folder, is_elsewhere: live.is_elsewhere() };
     let session = report(docked, live.wanted, &around);
-    live.events.note(Telemetry::of_session(&docked.asked.report, &session));
+    let (attach, front_end) = (&docked.asked.report, live.args.manner.front_end);
+    live.events.note(Telemetry::of_session(attach, &session), session.summary(attach, front_end));
     if live.args.target.format == Format::Json {
         let phases = live.config.verbose.then(|| phases(&live.phases));
         let body = Told { session: &session, loader: live.loader() };
