@@ -53,17 +53,14 @@ pub(crate) struct Attempt<'a, H: Host> {
 /// fields of an interpreter span 96.
 const SPAN_MAX: usize = 256;
 
-/// Bytes that hold a known table or thread state without growing.
-const BUFFER: usize = 1024;
-
 impl<'a, H: Host> Attempt<'a, H> {
     pub(crate) fn new(host: &'a mut H, config: &'a Config) -> Attempt<'a, H> {
         Attempt {
             host,
             config,
             report: Report::new(),
-            slab: Vec::with_capacity(BUFFER),
-            state: Vec::with_capacity(BUFFER),
+            slab: Vec::new(),
+            state: Vec::new(),
             from: Part::Recheck,
             search_goes_on: false,
             concluded: false,

@@ -74,12 +74,15 @@ impl fmt::Debug for Version {
 /// has no table.
 #[must_use]
 pub fn recognise(name: &str) -> Option<(u8, u8)> {
-    let lower = name.to_ascii_lowercase();
-    let after = lower.rsplit_once("python3").map(|(_, after)| after)?;
+    const STEM: &str = "python3";
+    let mut stems = name.as_bytes().windows(STEM.len());
+    let at = stems.rposition(|stem| stem.eq_ignore_ascii_case(STEM.as_bytes()))?;
+    let after = name.get(at.saturating_add(STEM.len())..)?;
     let minor = after.strip_prefix('.').unwrap_or(after);
-    let end = minor.find(|c: char| !c.is_ascii_digit()).unwrap_or(minor.len());
+    let end = minor.bytes().position(|c| !c.is_ascii_digit()).unwrap_or(minor.len());
     let (digits, rest) = minor.split_at_checked(end)?;
-    let plausible_end = rest.is_empty() || rest.starts_with(['t', 'd', '_', '.', ' ', '-', 'm']);
+    let next = rest.bytes().next().map(|c| c.to_ascii_lowercase());
+    let plausible_end = next.is_none_or(|c| b"td_. -m".contains(&c));
     let minor = digits.parse().ok().filter(|minor| (5..=15).contains(minor))?;
     (plausible_end && !digits.starts_with('0')).then_some((3, minor))
 }
@@ -110,6 +113,9 @@ mod tests {
             ("python311_d.dll", Some((3, 11))),
             ("python310.dll", Some((3, 10))),
             ("PYTHON39.DLL", Some((3, 9))),
+            ("Python314T.dll", Some((3, 14))),
+            ("python39 für python3.14 é", Some((3, 14))),
+            ("python3.14é", None),
             ("python35.dll", Some((3, 5))),
             ("python315.dll", Some((3, 15))),
             ("python31.dll", None),
