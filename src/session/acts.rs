@@ -152,7 +152,7 @@ impl Scene<'_> {
 
 /// The path of a step's script, as the engine is given it.
 pub(super) fn path(step: Step) -> Vec<u8> {
-    format!("{FOLDER}/{}", step.scripts()[0]).into_bytes()
+    format!("{FOLDER}/{}", step.stub()).into_bytes()
 }
 
 /// Whether a request of ours is there to be taken.
@@ -162,7 +162,7 @@ pub(super) fn is_pending(process: &Process) -> bool {
     armed.into_iter().any(|path| ours.contains(&path))
 }
 
-/// A record in the words of the loader, which is another program: `tell` in `loader.py`.
+/// A record in the words of the loader, which is another program: `tell` in `session.py`.
 fn text(told: &Told, format: u32, session: &str, is_reused: bool) -> Vec<u8> {
     let at = |at: &EndpointText| {
         let (host, port) = (&at.0.host, at.0.port);

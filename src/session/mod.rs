@@ -65,15 +65,21 @@ pub enum Step {
 }
 
 impl Step {
-    /// The script that the target is asked to run for it, and the one that does the work.
+    /// The script that the target is asked to run for it.
     #[must_use]
-    pub const fn scripts(self) -> [&'static str; 2] {
+    pub const fn stub(self) -> &'static str {
         match self {
-            Step::Session | Step::Client => ["stub.py", "loader.py"],
-            Step::Stop => ["break.py", "breakpoint.py"],
+            Step::Session | Step::Client => SESSION_SCRIPTS[0],
+            Step::Stop => STOP_SCRIPTS[0],
         }
     }
 }
+
+/// What is run for a debugger: the stub, what it runs, and what that loads.
+pub const SESSION_SCRIPTS: [&str; 3] = ["stub.py", "loader.py", "session.py"];
+
+/// What is run for a stop: the stub, and what it runs.
+pub const STOP_SCRIPTS: [&str; 2] = ["break.py", "breakpoint.py"];
 
 /// What the engine came to, when it was asked to have a script run.
 #[derive(Clone, Debug)]

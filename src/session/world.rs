@@ -98,11 +98,11 @@ impl Dock for World<'_> {
         self.ask();
         let scene = &mut self.scene;
         if scene.is_over || scene.ledger.has_ended {
-            scene.asked(|| format!("asks for {}: the process has just ended", step.scripts()[0]));
+            scene.asked(|| format!("asks for {}: the process has just ended", step.stub()));
             let detail = String::from("the process has just ended");
             return Err(Stopped::at_open("not-found", detail));
         }
-        scene.asked(|| format!("asks for {}", step.scripts()[0]));
+        scene.asked(|| format!("asks for {}", step.stub()));
         scene.ledger.begins(step);
         let (asked, was_pending) = Asking::run(self.process, scene, step);
         let is_pending = was_pending || is_pending(self.process);

@@ -75,7 +75,7 @@ mod tests {
     /// What the loader says by itself is known here, word for word.
     #[test]
     fn the_errors_of_the_loader_have_advice() {
-        let raised: Vec<&str> = crate::LOADER.split("raise RuntimeError(\"").skip(1).collect();
+        let raised: Vec<&str> = crate::SESSION.split("raise RuntimeError(\"").skip(1).collect();
         assert_eq!(raised.len(), 9);
         for text in raised {
             let message = text.split('"').next().unwrap();

@@ -3,7 +3,9 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | `loader.py` | what runs in the target |
+//! | `loader.py` | what the thread that is asked runs: it starts another one |
+//! | `session.py` | what that one runs |
+//! | `breakpoint.py` | what a thread runs to stop in its own code |
 //! | [`stub`] | the two lines that CPython is asked to run: the settings, and where the loader is |
 //! | [`literal`] | text and bytes as Python spells them |
 //! | [`record`] | the file in which the target tells how far it is |
@@ -44,8 +46,11 @@ pub use endpoint::{Endpoint, SessionId};
 pub use record::{Record, Sidecar, State};
 pub use stub::{Mode, Settings};
 
-/// What runs in the target. The stub gives it its settings.
+/// What the thread that is asked runs. The stub gives it its settings.
 pub const LOADER: &str = include_str!("loader.py");
+
+/// The rest of it, which another thread of the target compiles piece by piece.
+pub const SESSION: &str = include_str!("session.py");
 
 /// What the loader logs, if it shall, is in a file of this name in the folder of answers.
 pub const LOG: &str = "log";

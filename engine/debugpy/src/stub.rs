@@ -48,6 +48,8 @@ pub struct Settings<'s> {
     pub mode: &'s Mode,
     /// The folder in which the target tells how far it is; it may write there.
     pub answers: &'s [u8],
+    /// Where [`crate::SESSION`] is, for [`crate::LOADER`]; `None` for another loader.
+    pub rest: Option<&'s [u8]>,
     /// A folder that holds debugpy, instead of the one that the target has.
     pub bundle: Option<&'s [u8]>,
     /// The interpreter that runs the adapter, instead of the target's own.
@@ -75,6 +77,7 @@ pub fn stub(loader: &[u8], settings: &Settings<'_>) -> String {
         ("host", text(host.as_str())),
         ("port", port.to_string()),
         ("answers", bytes(settings.answers)),
+        ("rest", optional(settings.rest)),
         ("bundle", optional(settings.bundle)),
         ("python", optional(settings.python)),
         ("in_process", boolean(settings.in_process).to_owned()),
@@ -119,6 +122,7 @@ mod tests {
             session,
             mode,
             answers: b"/tmp/softdock-1/answers",
+            rest: None,
             bundle: None,
             python: None,
             in_process: false,
@@ -138,9 +142,9 @@ mod tests {
             lines,
             [
                 "settings = {'session': 'S-1', 'connect': False, 'host': '::1', 'port': 7, \
-                 'answers': b'/tmp/softdock-1/answers', 'bundle': None, 'python': None, \
-                 'in_process': False, 'subprocesses': False, 'log': False, 'patience': 2, \
-                 'watch': 0}",
+                 'answers': b'/tmp/softdock-1/answers', 'rest': None, 'bundle': None, \
+                 'python': None, 'in_process': False, 'subprocesses': False, 'log': False, \
+                 'patience': 2, 'watch': 0}",
                 "with open(b'/tmp/softdock-1/loader.py', 'rb') as file: \
                  exec(compile(file.read(), b'/tmp/softdock-1/loader.py', 'exec'), \
                  {'__name__': 'softdock', 'SETTINGS': settings})",
@@ -169,8 +173,8 @@ mod tests {
         let (session, mode) = ("S".parse().unwrap(), Mode::Listen("h:1".parse().unwrap()));
         let loader = stub(b"/x.py", &settings(&session, &mode));
         for (script, stub) in [
-            (crate::LOADER, loader),
-            (crate::BREAKPOINT, break_stub(b"/x.py", b"/answers/stopped")),
+            ([crate::LOADER, crate::SESSION].concat(), loader),
+            (crate::BREAKPOINT.to_owned(), break_stub(b"/x.py", b"/answers/stopped")),
         ] {
             let given = stub.lines().next().unwrap();
             let asked = script.split("SETTINGS[\"").skip(1);
@@ -182,5 +186,21 @@ mod tests {
                 assert!(given.contains(&format!("'{name}': ")), "{name}");
             }
         }
+    }
+
+    /// Each piece is compiled by itself, so that none may be the middle of something.
+    #[test]
+    fn the_rest_falls_into_whole_definitions() {
+        let pieces: Vec<&str> = crate::SESSION.split("\n\n\n").collect();
+        for piece in &pieces {
+            let mut starts =
+                piece.lines().filter(|line| !line.is_empty() && !line.starts_with(' '));
+            assert!(!piece.starts_with([' ', '\n']), "{piece}");
+            let first = starts.next().unwrap();
+            let is_definition = first.starts_with("def ") || first.starts_with("class ");
+            assert!(is_definition || first.starts_with("\"\"\""), "{piece}");
+            assert!(!is_definition || starts.next().is_none(), "{piece}");
+        }
+        assert!(pieces.len() > 20, "{}", pieces.len());
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use softdock::live::{Cancellation, LiveHost};
 use softdock::report::{Attempt, Line, Stopped};
-use softdock::session::Step;
+use softdock::session::{SESSION_SCRIPTS, STOP_SCRIPTS, Step};
 use softdock_attach::{Config, Outcome, Survey, SurveyedThread, ThreadChoice};
 use softdock_live::is_staging;
 
@@ -85,7 +85,7 @@ fn waiting(survey: &Survey) -> Vec<Waiting> {
 fn request_in(thread: &SurveyedThread, interpreter: i64) -> Option<Waiting> {
     let script = Path::new(OsStr::from_bytes(thread.pending.as_deref()?));
     let folder = script.parent().filter(|folder| is_staging(folder))?;
-    let is_stub = |step: Step| script.file_name() == Some(OsStr::new(step.scripts()[0]));
+    let is_stub = |step: Step| script.file_name() == Some(OsStr::new(step.stub()));
     let thread = ThreadChoice::Native(thread.native?);
     [Step::Session, Step::Stop].into_iter().any(is_stub).then(|| Waiting {
         whom: Whom { thread, interpreter },
@@ -115,7 +115,7 @@ fn take_back(
 }
 
 fn take_away(pid: u32, folder: &Path) -> bool {
-    let files = [Step::Session.scripts(), Step::Stop.scripts()].concat();
+    let files = [&SESSION_SCRIPTS[..], &STOP_SCRIPTS].concat();
     let staging = open(pid).ok().and_then(|process| process.staged(folder, &files).ok());
     staging.is_some_and(|mut staging| staging.remove(&ANSWERS))
 }

@@ -14,9 +14,11 @@ use softdock::live::Cancellation;
 use softdock::phases::Phase;
 use softdock::report::words::clean;
 use softdock::report::{Head, Stopped};
-use softdock::session::{self, Asked, Docked, Doing, Found, STOPPED, Step, Wanted};
+use softdock::session::{
+    self, Asked, Docked, Doing, Found, SESSION_SCRIPTS, STOP_SCRIPTS, STOPPED, Step, Wanted,
+};
 use softdock_attach::{Config, Report};
-use softdock_debugpy::{BREAKPOINT, LOADER, LOG, SessionId, Settings, record, stub};
+use softdock_debugpy::{BREAKPOINT, LOADER, LOG, SESSION, SessionId, Settings, record, stub};
 use softdock_live::{Answer, Process, StageError, Staging};
 use softdock_process::{ErrorKind, Threads};
 
@@ -74,17 +76,22 @@ struct Script {
     /// Who made it: `softdock`, or the file that was named.
     name: String,
     text: Cow<'static, str>,
+    /// What it loads itself.
+    rest: Option<&'static str>,
 }
 
 impl Script {
     fn of(loader: Loader) -> Result<Script, Box<Stopped>> {
         match loader {
-            Loader::Own => Ok(Script { name: String::from("softdock"), text: LOADER.into() }),
+            Loader::Own => {
+                let (name, text) = (String::from("softdock"), LOADER.into());
+                Ok(Script { name, text, rest: Some(SESSION) })
+            }
             Loader::Named(path) => {
                 let name = named(&path);
                 let text = std::fs::read_to_string(&path);
                 let text = text.map_err(|error| unreadable(&name, &error))?;
-                Ok(Script { name, text: text.into() })
+                Ok(Script { name, text: text.into(), rest: None })
             }
             Loader::Legacy => Err(Stopped::at_loader(
                 "legacy-loader",
@@ -198,8 +205,8 @@ impl session::Dock for Live<'_> {
     fn attempt(&mut self, step: Step) -> Result<Asked, Box<Stopped>> {
         let stub = match step {
             Step::Session | Step::Client => {
-                let loader = &self.loader.text;
-                put_files(self.args, self.wanted, loader, self.log.is_wanted(), &mut self.staging)?
+                let log = self.log.is_wanted();
+                put_files(self.args, self.wanted, &self.loader, log, &mut self.staging)?
             }
             Step::Stop => {
                 self.events.begin();
@@ -290,10 +297,13 @@ fn unstaged(error: &StageError) -> Box<Stopped> {
 fn put_files(
     args: &Args,
     wanted: &Wanted,
-    text: &str,
+    script: &Script,
     log: bool,
     staging: &mut Staging,
 ) -> Result<PathBuf, Box<Stopped>> {
+    let [stub, loader, rest] = SESSION_SCRIPTS;
+    let put_rest = |text| put(staging, rest, text).map(|path| bytes(&path));
+    let rest = script.rest.map(put_rest).transpose()?;
     let answers = bytes(&staging.answers());
     let (bundle, python) = (args.debugpy.as_deref(), args.python.as_deref());
     let (bundle, python) = (bundle.map(bytes), python.map(bytes));
@@ -301,6 +311,7 @@ fn put_files(
         session: &wanted.session,
         mode: &wanted.mode,
         answers: &answers,
+        rest: rest.as_deref(),
         bundle: bundle.as_deref(),
         python: python.as_deref(),
         in_process: args.in_process,
@@ -309,15 +320,14 @@ fn put_files(
         patience: args.timeout,
         watch: wanted.watch.unwrap_or_default(),
     };
-    let [stub, loader] = Step::Session.scripts();
-    let loader = put(staging, loader, text)?;
+    let loader = put(staging, loader, &script.text)?;
     put(staging, stub, &stub::stub(&bytes(&loader), &settings))
 }
 
 /// The same for the breakpoint.
 fn put_breakpoint(staging: &mut Staging) -> Result<PathBuf, Box<Stopped>> {
     let answer = bytes(&staging.answers().join(STOPPED));
-    let [stub, breakpoint] = Step::Stop.scripts();
+    let [stub, breakpoint] = STOP_SCRIPTS;
     let breakpoint = put(staging, breakpoint, BREAKPOINT)?;
     put(staging, stub, &stub::break_stub(&bytes(&breakpoint), &answer))
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! /tmp/softdock-0f8fad5bd9cb469f/     ours, 0755: nobody else can change what the target runs
-//!     loader.py, stub.py              ours, 0644: the target's user can read them
+//!     stub.py, loader.py, …           ours, 0644: the target's user can read them
 //!     answers/                        the target's, 0700: nobody else can answer in its place
 //! ```
 //!
