@@ -246,7 +246,7 @@ fn and_tell_what_the_loader_does(python: &Python) {
     let lines: Vec<&str> = log.lines().collect();
     assert!(lines.iter().all(|line| line.starts_with("loader ")), "{log}");
     let about = |what: &str| lines.iter().position(|line| line.contains(what)).unwrap();
-    let story = ["runs in CPython 3.", "has debugpy 1.", "fails: RuntimeError", "tells {'state'"];
+    let story = ["runs in CPython 3.", "fails: RuntimeError", "has debugpy 1.", "tells {'state'"];
     assert!(story.map(about).is_sorted(), "{log}");
     // Where it was, although each definition is compiled by itself.
     let line = softdock_debugpy::SESSION.lines().position(|line| line.ends_with("watch(start())"));

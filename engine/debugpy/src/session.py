@@ -6,6 +6,7 @@ There are two empty lines between definitions and nowhere else: each is compiled
 
 MESSAGE_MAX = 2000
 ADAPTER_TIMEOUT = 30  # seconds, as debugpy has it
+AT_ONCE = 1  # seconds
 MANY_OBJECTS = 100_000  # debugpy makes 45,000 until it listens; CPython's own threshold is 2,000
 
 
@@ -79,28 +80,30 @@ def forget_what_is_over(shared):
 
 def listen():
     address = SETTINGS["host"], SETTINGS["port"]
-    with ShortTurns(), LateCollections(), Debugpy() as debugpy:
+    with ShortTurns(), LateCollections(), Debugpy() as found:
         by = listen_by_itself if SETTINGS["in_process"] else listen_by_adapter
-        host, port = by(debugpy, address)
+        debugpy, (host, port) = by(found, address)
     return dict(state="listening", host=host, port=port, debugpy=debugpy.__version__)
 
 
-def listen_by_adapter(debugpy, address):
+def listen_by_adapter(found, address):
     """As debugpy's own `listen` in another order: its adapter, a process of its own, starts while
     debugpy is imported here. Either takes as long as the other."""
     require_interpreter()
-    with Adapter(debugpy, address) as adapter:
+    with Adapter(found.folder(), address) as adapter:
+        debugpy = found.load()
         configure(debugpy)
-        return adapter.connect()
+        return debugpy, adapter.connect()
 
 
-def listen_by_itself(debugpy, address):
+def listen_by_itself(found, address):
     """Without an adapter: no process to start and to wait for, and none between the program and its
     client. debugpy returns before it listens, and does not say where; where it cannot, its thread
     complains on the program's standard error and ends, so that the port is tried before."""
     import socket
     import time
 
+    debugpy = found.load()
     configure(debugpy)
     forget_listener()
     with socket.socket() as tried:
@@ -111,7 +114,7 @@ def listen_by_itself(debugpy, address):
     while thread.is_alive():
         listener = thread._server_socket
         if listener and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            return listener.getsockname()
+            return debugpy, listener.getsockname()
         time.sleep(0.001)
     raise RuntimeError("debugpy cannot listen; the program's standard error says why")
 
@@ -120,8 +123,8 @@ class Adapter:
     """debugpy's adapter, which tells us where it listens for clients, and where for us. It goes
     again where nothing comes of it."""
 
-    def __init__(self, debugpy, address):
-        self.folder = debugpy.__path__[0]
+    def __init__(self, folder, address):
+        self.folder = folder
         self.address = address
         self.endpoints = None  # until it has told, or failed
 
@@ -129,12 +132,9 @@ class Adapter:
         import os
         import subprocess
 
-        from debugpy.common import sockets
-
         host, port = self.address
         self.token = os.urandom(32).hex()
-        here = sockets.get_default_localhost()
-        self.listener = sockets.create_server(here, timeout=ADAPTER_TIMEOUT)
+        self.listener = local_listener()
         python = os.fsdecode(SETTINGS["python"]) if SETTINGS["python"] else sys.executable
         command = [python, os.path.join(self.folder, "adapter")]
         command += ["--host", host, "--port", str(port)]
@@ -209,6 +209,18 @@ class Adapter:
             pass  # It has ended by itself.
 
 
+def local_listener():
+    """At the address that the adapter takes for this machine."""
+    import socket
+
+    try:
+        listener = socket.create_server(("127.0.0.1", 0))
+    except OSError:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    listener.settimeout(ADAPTER_TIMEOUT)
+    return listener
+
+
 def forget_listener():
     """debugpy refuses to listen a second time, since two listeners are in each other's way. One
     whose adapter has gone is in nobody's."""
@@ -220,7 +232,8 @@ def forget_listener():
 def connect():
     """Returns when the client has said that its breakpoints are set: debugpy waits for that, for
     as long as it takes."""
-    with ShortTurns(), LateCollections(), Debugpy() as debugpy:
+    with ShortTurns(), LateCollections(), Debugpy() as found:
+        debugpy = found.load()
         configure(debugpy)
     host, port = SETTINGS["host"], SETTINGS["port"]
     debugpy.connect((host, port))
@@ -255,18 +268,30 @@ class LateCollections:
 
 
 def watch(facts):
-    """Tells when a client is ready to be stopped at something, if that is asked for."""
+    """Tells when a client is ready to be stopped at something, if that is asked for. One that has
+    waited for us comes at once, and has much to ask before."""
     if not SETTINGS["watch"]:
         return
     import time
 
+    now = time.monotonic()
+    with ShortTurns():
+        is_there = comes_by(now + min(SETTINGS["watch"], AT_ONCE))
+    if is_there or comes_by(now + SETTINGS["watch"]):
+        tell(**dict(facts, state="attached"))
+    else:
+        log("no client has come")
+
+
+def comes_by(deadline):
+    import time
+
     debugpy = sys.modules["debugpy"]
-    deadline = time.monotonic() + SETTINGS["watch"]
     while time.monotonic() < deadline:
         if debugpy.is_client_connected():
-            return tell(**dict(facts, state="attached"))
+            return True
         time.sleep(0.01)
-    log("no client has come")
+    return False
 
 
 class Debugpy:
@@ -279,15 +304,24 @@ class Debugpy:
 
         require_no_other_debugger()
         self.was_quiet = self.QUIET in os.environ
-        self.folder = os.fsdecode(SETTINGS["bundle"]) if SETTINGS["bundle"] else None
-        if self.folder:
-            sys.path.insert(0, self.folder)
+        self.named = os.fsdecode(SETTINGS["bundle"]) if SETTINGS["bundle"] else None
+        if self.named:
+            sys.path.insert(0, self.named)
         os.environ.setdefault(self.QUIET, "1")  # four lines about frozen modules on stderr
-        try:
-            import debugpy
-        except BaseException:
-            self.__exit__()
-            raise
+        return self
+
+    def folder(self):
+        """Where it is, known long before it is imported."""
+        import importlib.util
+
+        spec = importlib.util.find_spec("debugpy")
+        if spec is None:
+            raise ModuleNotFoundError("No module named 'debugpy'")
+        return spec.submodule_search_locations[0]
+
+    def load(self):
+        import debugpy
+
         log("has debugpy %s from %s" % (debugpy.__version__, debugpy.__path__[0]))
         return debugpy
 
@@ -296,8 +330,8 @@ class Debugpy:
 
         if not self.was_quiet:
             os.environ.pop(self.QUIET, None)
-        if self.folder in sys.path:
-            sys.path.remove(self.folder)
+        if self.named in sys.path:
+            sys.path.remove(self.named)
 
 
 def configure(debugpy):
