@@ -383,14 +383,46 @@ impl<C: Chooser> Host for Retold<'_, '_, '_, C> {
 mod tests {
     use std::path::Path;
 
-    use crate::choice::{Recorded, What};
+    use crate::choice::{Menu, Open, Recorded, What};
     use crate::corpus;
     use crate::frontend::FrontEnd;
+    use crate::run::Stage;
     use crate::sweep::{PartKind, menu, open_after};
     use crate::trace::Trace;
 
-    /// Of every committed scenario, with one fault or lie at each access, and with another one
-    /// before it. Of a lie an attempt may know nothing, and go on to its end.
+    /// Faults of a run: at which access, and which of the menu.
+    type Faults = Vec<(u32, What, u32)>;
+
+    /// One fault or lie at each access of a quiet run, with another one soon after it.
+    fn faults(quiet: &[Open], menu: &Menu) -> Vec<Faults> {
+        let with_one = |(nth, open): (u32, &Open)| {
+            let choice = (nth * 7).checked_rem(menu.len(open.shape))?;
+            let one = (open.access, What::Fault, 1 + choice);
+            let later = quiet.get(nth as usize + 3);
+            let later = later.map(|open| (open.access, What::Fault, 2));
+            Some(std::iter::once(one).chain(later).collect())
+        };
+        (0..).zip(quiet.iter().take(60)).filter_map(with_one).collect()
+    }
+
+    /// Goes on from right before each of these faults, twice, and compares that with the whole run.
+    /// Returns how often, and how often the engine went on from the middle.
+    fn compare(stage: &mut Stage<'_>, menu: &Menu, faults: &Faults) -> (u32, u32) {
+        let (about, mut compared, mut from_the_middle) = (&stage.scenario().about, 0, 0);
+        for (last, (access, ..)) in faults.iter().enumerate() {
+            let Some(from) = stage.up_to(menu, &faults[..last], *access) else { continue };
+            let gone_on = stage.go_on(&from, menu, &mut Recorded::new(faults));
+            let again = stage.go_on(&from, menu, &mut Recorded::new(faults));
+            let whole = stage.explore(Some(menu), &mut Recorded::new(faults), Trace::off());
+            assert_eq!(gone_on, whole, "{about}: {faults:?} from access {access}");
+            assert_eq!(again, whole, "{about}: {faults:?} from access {access} again");
+            compared += 1;
+            from_the_middle += u32::from(from.progress.is_some());
+        }
+        (compared, from_the_middle)
+    }
+
+    /// Of every committed scenario. Of a lie an attempt may know nothing, and go on to its end.
     #[test]
     fn a_run_that_goes_on_from_a_moment_is_the_whole_run() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
@@ -406,27 +438,9 @@ mod tests {
             stage.attach_by(front_end);
             for menu in &menus {
                 let quiet = open_after(&mut stage, &scenario.faults, menu, &vec![]);
-                for (nth, open) in (0..).zip(quiet.iter().take(60)) {
-                    let Some(choice) = (nth * 7_u32).checked_rem(menu.len(open.shape)) else {
-                        continue;
-                    };
-                    let one = (open.access, What::Fault, 1 + choice);
-                    let later = quiet.get(nth as usize + 3);
-                    let later = later.map(|open| (open.access, What::Fault, 2));
-                    let plan: Vec<_> = std::iter::once(one).chain(later).collect();
-                    for (last, (access, ..)) in plan.iter().enumerate() {
-                        let Some(from) = stage.up_to(menu, &plan[..last], *access) else {
-                            continue;
-                        };
-                        let gone_on = stage.go_on(&from, menu, &mut Recorded::new(&plan));
-                        let again = stage.go_on(&from, menu, &mut Recorded::new(&plan));
-                        let mut recorded = Recorded::new(&plan);
-                        let whole = stage.explore(Some(menu), &mut recorded, Trace::off());
-                        assert_eq!(gone_on, whole, "{name}, {plan:?} from access {access}");
-                        assert_eq!(again, whole, "{name}, {plan:?} from access {access} again");
-                        compared += 1;
-                        from_the_middle += u32::from(from.progress.is_some());
-                    }
+                for faults in faults(&quiet, menu) {
+                    let (all, middle) = compare(&mut stage, menu, &faults);
+                    (compared, from_the_middle) = (compared + all, from_the_middle + middle);
                 }
             }
         }
