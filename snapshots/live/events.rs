@@ -1,12 +1,15 @@
 //! What programs are told of an attempt beside its result: one summary line, two events by the
 //! schema that is committed, and the port in a file.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use crate::clients::port;
 use crate::command::{Ran, attach, attach_command, softdock};
+use crate::dap::Client;
 use crate::debug::{debug, debug_and_expect, debuggable};
 use crate::pythons::Python;
 use crate::requests::pending;
@@ -255,5 +258,21 @@ fn and_tell_what_the_loader_does(python: &Python) {
     assert!(!log.contains("token"), "{log}");
     let aloud: Vec<&str> = good.stderr.lines().filter(|line| line.starts_with("loader ")).collect();
     assert!(!aloud.is_empty() && lines.ends_with(&aloud), "{}", good.stderr);
+
+    // Each line once, although there is more to tell when the client comes.
+    let mut running = softdock();
+    running.args(["debug", "--format", "json", "--verbose", "--timeout", "20s", "--pid"]);
+    running.arg(service.target.pid().to_string()).args(["--client-timeout", "20s"]);
+    let (running, mut ready) =
+        (running.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn(), String::new());
+    let mut running = running.unwrap();
+    BufReader::new(running.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    Client::attach(port(&ready), &[]).disconnect();
+    let stderr = Ran::of(running.wait_with_output().unwrap()).stderr;
+    for once in ["runs in CPython", "tells {'state'", "has a client"] {
+        assert_eq!(stderr.matches(once).count(), 1, "{once}: {stderr}");
+    }
+    assert!(stderr.lines().all(|line| !line.is_empty()), "{stderr}");
     assert_eq!(service.target.errors(), "");
 }

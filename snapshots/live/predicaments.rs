@@ -7,7 +7,6 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::Situation;
 use crate::cancels::is_pending;
 use crate::command::{Ran, softdock};
 use crate::dap::Client;
@@ -16,6 +15,7 @@ use crate::places::{NOBODY, is_root};
 use crate::pythons::Python;
 use crate::service::{COMPUTE, Service, WORK, WORK_LINE};
 use crate::target::{Folder, Target, eventually};
+use crate::{Situation, always};
 
 pub(crate) fn situations() -> Vec<Situation> {
     vec![
@@ -30,6 +30,8 @@ pub(crate) fn situations() -> Vec<Situation> {
         debuggable("debug-a-process-that-ends", a_process_that_ends),
         debuggable("debug-a-program-that-is-no-python", a_program_that_is_no_python),
         debuggable("debug-and-let-children-be", and_let_children_be),
+        debuggable("debug-a-program-that-forks", a_program_that_forks),
+        always("turns-of-two-sessions-at-once", turns_of_two_sessions),
         debuggable("debug-what-a-person-reads", what_a_person_reads),
         Situation { possible: |_| is_root(), ..debuggable("debug-another-user", another_user) },
         Situation {
@@ -212,29 +214,40 @@ fn when_the_adapter_has_gone(python: &Python) {
     service.proves_to_run();
 }
 
-/// debugpy breaks while its adapter, which has started already, waits for it.
+/// debugpy breaks while its adapter, which has started already, waits for it: at once, after a
+/// while, or half way.
 fn and_leave_no_adapter(python: &Python) {
     let folder = Folder::new();
     let service = Service::start(python, &folder, WORK);
-    let (bundle, debugpy) = (folder.path().join("bundle"), python.debugpy.as_deref().unwrap());
-    std::fs::create_dir_all(bundle.join("debugpy/server")).unwrap();
-    for entry in std::fs::read_dir(debugpy).unwrap().map(|entry| entry.unwrap()) {
-        // All but the folder that is there.
-        let _ = std::os::unix::fs::symlink(
-            entry.path(),
-            bundle.join("debugpy").join(entry.file_name()),
-        );
+    let breaks = "raise ImportError('half of it')";
+    let late = format!("import time; time.sleep(1); {breaks}");
+    for (nth, (file, text)) in
+        [("__init__.py", breaks), ("__init__.py", &late), ("server/__init__.py", breaks)]
+            .into_iter()
+            .enumerate()
+    {
+        let bundle = folder.path().join(format!("bundle-{nth}"));
+        break_debugpy(python, &bundle, file, text);
+        let bundle = bundle.to_str().unwrap();
+        let ran = debug(&service.target, &["--debugpy", bundle]);
+        ran.expect_stop("failed", "session", "target-error");
+        assert_eq!(ran.json()["error"]["message"], "half of it");
+        eventually(|| process_with(bundle).is_none().then_some(()));
+        assert_eq!(service.target.errors(), "");
     }
-    let broken = bundle.join("debugpy/server/__init__.py");
-    std::fs::write(broken, "raise ImportError('half of it')").unwrap();
-
-    let bundle = bundle.to_str().unwrap();
-    let ran = debug(&service.target, &["--debugpy", bundle]);
-    ran.expect_stop("failed", "session", "target-error");
-    assert_eq!(ran.json()["error"]["message"], "half of it");
-    eventually(|| process_with(bundle).is_none().then_some(()));
     service.proves_to_run();
-    assert_eq!(service.target.errors(), "");
+}
+
+/// The target's debugpy, with one file of it replaced.
+fn break_debugpy(python: &Python, bundle: &Path, file: &str, text: &str) {
+    let (ours, theirs) = (bundle.join("debugpy").join(file), python.debugpy.as_deref().unwrap());
+    std::fs::create_dir_all(ours.parent().unwrap()).unwrap();
+    std::fs::write(ours, text).unwrap();
+    for entry in std::fs::read_dir(theirs).unwrap().map(|entry| entry.unwrap()) {
+        // All but what is there.
+        let link = bundle.join("debugpy").join(entry.file_name());
+        let _ = std::os::unix::fs::symlink(entry.path(), link);
+    }
 }
 
 /// It goes without a word while the program stands at a breakpoint: the program goes on.
@@ -313,6 +326,63 @@ while True: time.sleep(0.01)
     service.target.wake();
     assert_eq!([service.target.line(), service.target.line()], ["a child", "it has ended"]);
     client.disconnect();
+}
+
+/// The first one ends just when the second has looked: turns are as long in the end as they were.
+fn turns_of_two_sessions(python: &Python) {
+    const CODE: &str = "import sys
+exec(sys.argv[1].removesuffix('begin()\\n'))
+before = sys.getswitchinterval()
+look, first, second = sys.getswitchinterval, ShortTurns(), ShortTurns()
+def look_late():
+    seen, sys.getswitchinterval = look(), look
+    first.__exit__()
+    return seen
+first.__enter__()
+assert look() < before
+sys.getswitchinterval = look_late
+second.__enter__(), second.__exit__()
+assert look() == before
+";
+    let mut command = python.command();
+    let ran = Ran::of(command.args(["-I", "-c", CODE, softdock_debugpy::LOADER]).output().unwrap());
+    assert_eq!((ran.code, &*ran.stderr), (Some(0), ""));
+}
+
+/// A child that is forked while debugpy is imported, or while a client is waited for, has none of
+/// our threads to give back to it what they hold of the program.
+fn a_program_that_forks(python: &Python) {
+    const CODE: &str = "import gc, os, sys, time, warnings
+warnings.simplefilter('ignore')
+sys.executable = sys.argv[1]
+def settings():
+    quiet = os.environ.get('PYDEVD_DISABLE_FILE_VALIDATION')
+    has_bundle = any(path.endswith('/bundle') for path in sys.path)
+    return sys.getswitchinterval(), gc.get_threshold(), quiet, has_bundle
+before = settings()
+print('ready', flush=True)
+with open(sys.argv[2], 'w') as progress:
+    while True:
+        if not (child := os.fork()):
+            os._exit(settings() != before)
+        if os.waitpid(child, 0)[1]:
+            print('other settings', file=sys.stderr, flush=True)
+        progress.write('.')
+        progress.flush()
+        time.sleep(0.001)
+";
+    let folder = Folder::new();
+    let service = Service::start(python, &folder, CODE);
+    let bundle = folder.path().join("bundle");
+    break_debugpy(python, &bundle, "more.py", "");
+    let nobody = debug(
+        &service.target,
+        &["--break", "--client-timeout", "1s", "--debugpy", bundle.to_str().unwrap()],
+    );
+    assert_eq!(nobody.code, Some(1), "{}", nobody.stderr);
+    assert!(nobody.stderr.contains("reason=no-client"), "{}", nobody.stderr);
+    service.proves_to_run();
+    assert_eq!(service.target.errors(), "");
 }
 
 fn what_a_person_reads(python: &Python) {

@@ -129,13 +129,6 @@ fn a_dry_run_writes_nothing(python: &Python) {
     assert_eq!(script.marks(), [""; 0]);
 }
 
-/// `sys.remote_exec` loses nearly all of them: there is one slot and no queue, and it does not look
-/// whether it is free.
-///
-/// Folklore: CPython clears the flag before it runs the script, and takes the next request wherever
-/// it looks for events, also inside that script. So the next one can begin, and end, before the
-/// first has done anything (seen with the second and third of these). Whoever needs an order must
-/// wait for a sign of the script itself, as the second half does.
 /// Each of the four writes, by both front ends; there is no fifth.
 fn a_write_that_is_cut(python: &Python) {
     let folder = Folder::new();
@@ -164,6 +157,13 @@ fn a_write_that_is_cut(python: &Python) {
     assert_eq!(script.marks(), ["1"], "and no other script has run");
 }
 
+/// `sys.remote_exec` loses nearly all of them: there is one slot and no queue, and it does not look
+/// whether it is free.
+///
+/// Folklore: CPython clears the flag before it runs the script, and takes the next request wherever
+/// it looks for events, also inside that script. So the next one can begin, and end, before the
+/// first has done anything (seen with the second and third of these). Whoever needs an order must
+/// wait for a sign of the script itself, as the second half does.
 fn two_hundred_in_a_row(python: &Python) {
     const HALF: usize = 100;
     let folder = Folder::new();

@@ -157,8 +157,9 @@ pub(crate) fn thread_choice(text: &str) -> Result<ThreadChoice, String> {
 
 /// An empty variable is one that is not set: there is no write 0.
 fn write_number(text: &str) -> Result<u32, String> {
-    if text.is_empty() {
-        return Ok(0);
+    match text.parse() {
+        _ if text.is_empty() => Ok(0),
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(String::from("expected the number of a write, from 1")),
     }
-    text.parse().map_err(|_| String::from("expected the number of a write, from 1"))
 }

@@ -1,5 +1,6 @@
 //! The settings of the live commands: environment first, command line over it. The environment is
-//! looked at once; what is not understood is told once.
+//! looked at once; what is not understood is told once. One variable is read with the command line,
+//! `PTVS_SIMULATE_PARTIAL_WRITE`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -115,7 +116,7 @@ fn session(args: &debug::Args, variables: &BTreeMap<String, String>) -> Result<W
         stop,
         loader: loader(variables)?,
         log_file,
-        is_loader_verbose: args.manner.verbose || is_on("PTVS_SAFE_ATTACH_LOADER_VERBOSE"),
+        is_loader_verbose: is_on("PTVS_SAFE_ATTACH_LOADER_VERBOSE"),
     })
 }
 
@@ -271,7 +272,6 @@ mod tests {
         };
         assert_eq!(log("", "SAFE_ATTACH_LOADER_VERBOSE=yes DEBUG_LOG_FILE="), (None, false));
         assert_eq!(log("", "SAFE_ATTACH_LOADER_VERBOSE=1"), (None, true));
-        assert_eq!(log("--verbose", ""), (None, true));
         assert_eq!(log("", "DEBUG_LOG_FILE=/l"), (Some("/l".into()), false));
         assert_eq!(log("--log-file m", "DEBUG_LOG_FILE=/l"), (Some("m".into()), false));
     }

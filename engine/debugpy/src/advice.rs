@@ -18,6 +18,11 @@ const KNOWN: &[(&str, &str)] = &[
          that holds it: pip install --target FOLDER debugpy, then --debugpy FOLDER",
     ),
     (
+        "No module named 'debugpy.adapter'",
+        "what the target finds as debugpy is not all of it: name a folder that holds it whole by \
+         --debugpy FOLDER, or do without its adapter by --in-process",
+    ),
+    (
         "Address already in use",
         "somebody listens at that port: choose another one by --port, or 0 for any that is free",
     ),
@@ -66,7 +71,8 @@ mod tests {
     #[test]
     fn the_first_that_fits_counts() {
         let of = |message| advice(message).unwrap_or("none");
-        assert!(of("No module named 'debugpy'").contains("--debugpy"));
+        assert!(of("No module named 'debugpy'").contains("pip install debugpy"));
+        assert!(of("No module named 'debugpy.adapter'").contains("not all of it"));
         assert!(of("Can't listen: [Errno 98] Address already in use").contains("--port"));
         assert!(of("[Errno 111] Connection refused").contains("start the client first"));
         assert_eq!(of("No module named 'pandas'"), "none");

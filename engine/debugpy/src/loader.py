@@ -49,19 +49,57 @@ def load():
         line += piece.count(b"\n") + 3
 
 
-class ShortTurns:
-    """Lets threads take turns more often meanwhile: a program that computes would halt for 5 ms
-    again and again, and debugpy, which waits for its turn after each system call, take four times
-    as long."""
+class Held:
+    """Something of the program that is ours for a while. A child process that is forked meanwhile
+    has none of our threads to give it back, and has it back at once."""
 
     def __enter__(self):
-        self.before = sys.getswitchinterval()
-        sys.setswitchinterval(min(self.before, SHORT_TURN))
-        self.ours = sys.getswitchinterval()
+        taken = self.take()
+        shared_state().held.append(self)
+        return taken
 
     def __exit__(self, *_):
+        shared_state().held.remove(self)
+        self.give_back()
+
+
+class ShortTurns(Held):
+    """Lets threads take turns more often meanwhile: a program that computes would halt for 5 ms
+    again and again, and debugpy, which waits for its turn after each system call, take four times
+    as long. Where turns are short already, by another session too, they are left alone."""
+
+    def take(self):
+        self.before, self.ours = sys.getswitchinterval(), None
+        if self.before > SHORT_TURN:
+            sys.setswitchinterval(SHORT_TURN)
+            self.ours = sys.getswitchinterval()
+
+    def give_back(self):
         if sys.getswitchinterval() == self.ours:  # else the program wants something else by now
             sys.setswitchinterval(self.before)
+
+
+def shared_state():
+    """What all sessions of this process share; `setdefault` lets the first of them make it."""
+    import os
+
+    fresh = type(sys)("_softdock")
+    fresh.lock, fresh.session, fresh.pid = _thread.allocate_lock(), None, os.getpid()
+    fresh.held = []
+    shared = sys.modules.setdefault("_softdock", fresh)
+    if shared is fresh:
+        os.register_at_fork(after_in_child=begin_as_child)
+    return shared
+
+
+def begin_as_child():
+    shared = shared_state()
+    for held in reversed(shared.held):
+        try:
+            held.give_back()
+        except Exception:
+            pass  # The program has what it can have.
+    shared.held, shared.lock = [], _thread.allocate_lock()
 
 
 begin()

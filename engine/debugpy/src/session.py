@@ -5,6 +5,7 @@ There are two empty lines between definitions and nowhere else: each is compiled
 """
 
 MESSAGE_MAX = 2000
+FRAMES_MAX = 30
 ADAPTER_TIMEOUT = 30  # seconds, as debugpy has it
 AT_ONCE = 1  # seconds
 MANY_OBJECTS = 100_000  # debugpy makes 45,000 until it listens; CPython's own threshold is 2,000
@@ -72,8 +73,10 @@ def start_anew():
 
 def forget_what_is_over(shared):
     """A fork has no session, only the memory of one; and a session ends with its adapter."""
-    if shared.pid != process_id() or debugger() is None:
-        shared.session, shared.pid = None, process_id()
+    import os
+
+    if shared.pid != os.getpid() or debugger() is None:
+        shared.session, shared.pid = None, os.getpid()
     if shared.session is None and debugger() is not None:
         raise RuntimeError("already debugged, by a session that softdock did not start here")
 
@@ -143,9 +146,11 @@ class Adapter:
         command += ["--server-access-token", self.token]
         try:
             self.process = subprocess.Popen(command)
-        except OSError as error:
+        except BaseException as error:
             self.listener.close()
-            raise RuntimeError("cannot start debugpy's adapter: " + str(error))
+            if isinstance(error, OSError):
+                raise RuntimeError("cannot start debugpy's adapter: " + str(error))
+            raise
         return self
 
     def connect(self):
@@ -175,7 +180,7 @@ class Adapter:
         return client["host"], client["port"]
 
     def hear(self):
-        from debugpy.common import json
+        import json
 
         self.endpoints = {}
         # It puts itself in the background once it has started.
@@ -240,7 +245,7 @@ def connect():
     return dict(state="connected", host=host, port=port, debugpy=debugpy.__version__)
 
 
-class LateCollections:
+class LateCollections(Held):
     """Puts off the garbage collections that debugpy's own objects would set off meanwhile: nothing
     else halts a program that computes for as long, 4 ms and more each.
 
@@ -248,7 +253,7 @@ class LateCollections:
     at all of debugpy at once. That only joins two lists, whatever the program has in them. Garbage
     of the program that was young is found by the next full collection."""
 
-    def __enter__(self):
+    def take(self):
         import gc
 
         self.before = gc.get_threshold()
@@ -257,7 +262,7 @@ class LateCollections:
         gc.set_threshold(first and max(first, MANY_OBJECTS), *others)
         self.ours = gc.get_threshold()
 
-    def __exit__(self, *_):
+    def give_back(self):
         import gc
 
         if not gc.get_freeze_count():  # else the program has frozen what must stay so
@@ -278,9 +283,8 @@ def watch(facts):
     with ShortTurns():
         is_there = comes_by(now + min(SETTINGS["watch"], AT_ONCE))
     if is_there or comes_by(now + SETTINGS["watch"]):
+        log("has a client")
         tell(**dict(facts, state="attached"))
-    else:
-        log("no client has come")
 
 
 def comes_by(deadline):
@@ -294,12 +298,12 @@ def comes_by(deadline):
     return False
 
 
-class Debugpy:
+class Debugpy(Held):
     """debugpy: from the folder that was named, else from where the program finds it."""
 
     QUIET = "PYDEVD_DISABLE_FILE_VALIDATION"
 
-    def __enter__(self):
+    def take(self):
         import os
 
         require_no_other_debugger()
@@ -310,28 +314,37 @@ class Debugpy:
         os.environ.setdefault(self.QUIET, "1")  # four lines about frozen modules on stderr
         return self
 
-    def folder(self):
-        """Where it is, known long before it is imported."""
-        import importlib.util
-
-        spec = importlib.util.find_spec("debugpy")
-        if spec is None:
-            raise ModuleNotFoundError("No module named 'debugpy'")
-        return spec.submodule_search_locations[0]
-
-    def load(self):
-        import debugpy
-
-        log("has debugpy %s from %s" % (debugpy.__version__, debugpy.__path__[0]))
-        return debugpy
-
-    def __exit__(self, *_):
+    def give_back(self):
         import os
 
         if not self.was_quiet:
             os.environ.pop(self.QUIET, None)
         if self.named in sys.path:
             sys.path.remove(self.named)
+
+    def folder(self):
+        """Where it is, known long before it is imported. Its adapter is a program of its own, which
+        cannot be in an archive."""
+        import importlib.util
+        import os
+
+        if "debugpy" in sys.modules:
+            folders = getattr(sys.modules["debugpy"], "__path__", ())
+        else:
+            spec = importlib.util.find_spec("debugpy")
+            if spec is None:
+                raise ModuleNotFoundError("No module named 'debugpy'")
+            folders = spec.submodule_search_locations or ()
+        for folder in folders:
+            if os.path.isdir(os.path.join(folder, "adapter")):
+                return folder
+        raise ModuleNotFoundError("No module named 'debugpy.adapter'")
+
+    def load(self):
+        import debugpy
+
+        log("has debugpy %s from %s" % (debugpy.__version__, debugpy.__path__[0]))
+        return debugpy
 
 
 def configure(debugpy):
@@ -366,22 +379,13 @@ def debugger():
     return pydevd.get_global_debugger() if hasattr(pydevd, "get_global_debugger") else None
 
 
-def shared_state():
-    """What all sessions of this process share; `setdefault` lets the first of them make it."""
-    fresh = type(sys)("_softdock")
-    fresh.lock, fresh.session, fresh.pid = _thread.allocate_lock(), None, process_id()
-    return sys.modules.setdefault("_softdock", fresh)
-
-
-def process_id():
-    import os
-
-    return os.getpid()
-
-
 def tell_error(error):
     try:
-        tell("error", type=type(error).__name__, message=str(error)[:MESSAGE_MAX])
+        message = str(error)[:MESSAGE_MAX]
+    except Exception:
+        message = "it cannot say what it is"
+    try:
+        tell("error", type=type(error).__name__, message=message)
     except Exception:
         pass  # There is nobody else to tell.
 
@@ -431,12 +435,17 @@ def log(text):
 
 def log_failure(error):
     """Without `traceback`, which would have to be imported: an import may be what has failed."""
-    lines, step = [], error.__traceback__
-    while step:
-        code = step.tb_frame.f_code
-        lines.append("%s:%d in %s" % (code.co_filename, step.tb_lineno, code.co_name))
-        step = step.tb_next
-    log("fails: " + "\n".join([repr(error)] + lines))
+    if not SETTINGS["log"]:
+        return
+    try:
+        lines, step = [], error.__traceback__
+        while step:
+            code = step.tb_frame.f_code
+            lines.append("%s:%d in %s" % (code.co_filename, step.tb_lineno, code.co_name))
+            step = step.tb_next
+        log("fails: " + "\n".join([repr(error)[:MESSAGE_MAX]] + lines[-FRAMES_MAX:]))
+    except Exception:
+        pass  # It cannot even be told what it is; its type is told all the same.
 
 
 def quoted(value):

@@ -48,8 +48,8 @@ pub struct Settings<'s> {
     pub mode: &'s Mode,
     /// The folder in which the target tells how far it is; it may write there.
     pub answers: &'s [u8],
-    /// Where [`crate::SESSION`] is, for [`crate::LOADER`]; `None` for another loader.
-    pub rest: Option<&'s [u8]>,
+    /// Where [`crate::SESSION`] is.
+    pub rest: &'s [u8],
     /// A folder that holds debugpy, instead of the one that the target has.
     pub bundle: Option<&'s [u8]>,
     /// The interpreter that runs the adapter, instead of the target's own.
@@ -77,7 +77,7 @@ pub fn stub(loader: &[u8], settings: &Settings<'_>) -> String {
         ("host", text(host.as_str())),
         ("port", port.to_string()),
         ("answers", bytes(settings.answers)),
-        ("rest", optional(settings.rest)),
+        ("rest", bytes(settings.rest)),
         ("bundle", optional(settings.bundle)),
         ("python", optional(settings.python)),
         ("in_process", boolean(settings.in_process).to_owned()),
@@ -122,7 +122,7 @@ mod tests {
             session,
             mode,
             answers: b"/tmp/softdock-1/answers",
-            rest: None,
+            rest: b"/tmp/softdock-1/session.py",
             bundle: None,
             python: None,
             in_process: false,
@@ -142,9 +142,9 @@ mod tests {
             lines,
             [
                 "settings = {'session': 'S-1', 'connect': False, 'host': '::1', 'port': 7, \
-                 'answers': b'/tmp/softdock-1/answers', 'rest': None, 'bundle': None, \
-                 'python': None, 'in_process': False, 'subprocesses': False, 'log': False, \
-                 'patience': 2, 'watch': 0}",
+                 'answers': b'/tmp/softdock-1/answers', 'rest': b'/tmp/softdock-1/session.py', \
+                 'bundle': None, 'python': None, 'in_process': False, 'subprocesses': False, \
+                 'log': False, 'patience': 2, 'watch': 0}",
                 "with open(b'/tmp/softdock-1/loader.py', 'rb') as file: \
                  exec(compile(file.read(), b'/tmp/softdock-1/loader.py', 'exec'), \
                  {'__name__': 'softdock', 'SETTINGS': settings})",

@@ -110,7 +110,7 @@ pub(super) fn attempt(
     if config.verbose {
         host.record_phases();
     }
-    if let Some(nth) = args.manner.simulate_partial_write {
+    if let Some(nth) = args.manner.simulate_partial_write.filter(|_| !args.cancel) {
         host.cut_write(nth);
     }
     let bytes = script.as_deref().map(|script| script.as_os_str().as_bytes());

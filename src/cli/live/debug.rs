@@ -60,7 +60,7 @@ fn run(
     events: &Events<'_>,
 ) -> Result<bool, Box<Stopped>> {
     pass_gate(config)?;
-    let log = LoaderLog::new(&asked_for);
+    let log = LoaderLog::new(&asked_for, config);
     let settings::Wanted { session, mode, watch, stop, loader, port_file, .. } = asked_for;
     let loader = Script::of(loader)?;
     let session = session.map_or_else(random_session, Ok)?;
@@ -76,22 +76,17 @@ struct Script {
     /// Who made it: `softdock`, or the file that was named.
     name: String,
     text: Cow<'static, str>,
-    /// What it loads itself.
-    rest: Option<&'static str>,
 }
 
 impl Script {
     fn of(loader: Loader) -> Result<Script, Box<Stopped>> {
         match loader {
-            Loader::Own => {
-                let (name, text) = (String::from("softdock"), LOADER.into());
-                Ok(Script { name, text, rest: Some(SESSION) })
-            }
+            Loader::Own => Ok(Script { name: String::from("softdock"), text: LOADER.into() }),
             Loader::Named(path) => {
                 let name = named(&path);
                 let text = std::fs::read_to_string(&path);
                 let text = text.map_err(|error| unreadable(&name, &error))?;
-                Ok(Script { name, text: text.into(), rest: None })
+                Ok(Script { name, text: text.into() })
             }
             Loader::Legacy => Err(Stopped::at_loader(
                 "legacy-loader",
@@ -206,7 +201,7 @@ impl session::Dock for Live<'_> {
         let stub = match step {
             Step::Session | Step::Client => {
                 let log = self.log.is_wanted();
-                put_files(self.args, self.wanted, &self.loader, log, &mut self.staging)?
+                put_files(self.args, self.wanted, &self.loader.text, log, &mut self.staging)?
             }
             Step::Stop => {
                 self.events.begin();
@@ -297,13 +292,12 @@ fn unstaged(error: &StageError) -> Box<Stopped> {
 fn put_files(
     args: &Args,
     wanted: &Wanted,
-    script: &Script,
+    text: &str,
     log: bool,
     staging: &mut Staging,
 ) -> Result<PathBuf, Box<Stopped>> {
     let [stub, loader, rest] = SESSION_SCRIPTS;
-    let put_rest = |text| put(staging, rest, text).map(|path| bytes(&path));
-    let rest = script.rest.map(put_rest).transpose()?;
+    let rest = bytes(&put(staging, rest, SESSION)?);
     let answers = bytes(&staging.answers());
     let (bundle, python) = (args.debugpy.as_deref(), args.python.as_deref());
     let (bundle, python) = (bundle.map(bytes), python.map(bytes));
@@ -311,7 +305,7 @@ fn put_files(
         session: &wanted.session,
         mode: &wanted.mode,
         answers: &answers,
-        rest: rest.as_deref(),
+        rest: &rest,
         bundle: bundle.as_deref(),
         python: python.as_deref(),
         in_process: args.in_process,
@@ -320,7 +314,7 @@ fn put_files(
         patience: args.timeout,
         watch: wanted.watch.unwrap_or_default(),
     };
-    let loader = put(staging, loader, &script.text)?;
+    let loader = put(staging, loader, text)?;
     put(staging, stub, &stub::stub(&bytes(&loader), &settings))
 }
 

@@ -27,6 +27,13 @@ struct Current {
     summary: String,
 }
 
+impl Current {
+    /// The summary line, with the name that the events have as well.
+    fn line(&self) -> String {
+        format!("{} attempt={}", self.summary, self.event.head.attempt)
+    }
+}
+
 impl<'a> Events<'a> {
     /// For attempts that begin like this one; its name is not used.
     pub(super) const fn new(manner: &'a Manner, head: Head) -> Events<'a> {
@@ -53,10 +60,9 @@ impl<'a> Events<'a> {
     }
 
     fn end(&self) {
-        if let Some(Current { event, summary }) = self.current.take() {
-            let line = format!("{summary} attempt={}", event.head.attempt);
-            output::message(&styled(FAINT, line));
-            self.tell(Event::Result(event));
+        if let Some(current) = self.current.take() {
+            output::message(&styled(FAINT, current.line()));
+            self.tell(Event::Result(current.event));
         }
     }
 
@@ -158,14 +164,31 @@ mod tests {
                 for _ in 0..8 {
                     let (manner, head) = (first.manner, first.head.clone());
                     scope.spawn(move || {
-                        let events = Events::new(manner, head);
-                        (0..MANY).for_each(|_| events.begin());
+                        let events = Events::new(manner, head.clone());
+                        (0..MANY).for_each(|_| events.tell(Event::Attempt(head.clone())));
                     });
                 }
             });
         });
-        let results = kinds(&events).iter().filter(|kind| **kind == "attach-result").count();
-        assert_eq!((events.len(), results), (2 * 8 * MANY, 8 * MANY));
+        assert_eq!(kinds(&events), ["attach-attempt"; 8 * MANY]);
+    }
+
+    #[test]
+    fn the_summary_line_tells_the_last_word_and_names_the_attempt() {
+        let manner = Line::parse_from(["x"]).manner;
+        let events = Events::new(&manner, Head::new(String::new(), "attach", FrontEnd::Managed));
+        events.begin();
+        let line = || events.current.borrow().as_ref().map_or_else(String::new, Current::line);
+        // If it panicked now.
+        assert!(line().starts_with("[PTVS][SafeAttach] outcome=failed "), "{}", line());
+        assert!(line().contains(" reason=unexpected "), "{}", line());
+        let stopped = Stopped::unexpected();
+        events.note(Telemetry::from(&*stopped), String::from("what came of it"));
+        let (summary, name) = line()
+            .split_once(" attempt=")
+            .map(|(a, b)| (a.to_owned(), b.len()))
+            .unwrap_or_default();
+        assert_eq!((&*summary, name), ("what came of it", 16));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use softdock::report::words::clean;
+use softdock_attach::Config;
 
 use super::super::output::{self, FAINT, styled};
 use super::super::settings::Wanted;
@@ -20,8 +21,9 @@ pub(super) struct LoaderLog {
 
 impl LoaderLog {
     /// As environment and command line ask for it.
-    pub(super) fn new(wanted: &Wanted) -> LoaderLog {
-        LoaderLog { file: wanted.log_file.clone(), is_verbose: wanted.is_loader_verbose, told: 0 }
+    pub(super) fn new(wanted: &Wanted, config: &Config) -> LoaderLog {
+        let is_verbose = wanted.is_loader_verbose || config.verbose;
+        LoaderLog { file: wanted.log_file.clone(), is_verbose, told: 0 }
     }
 
     /// Whether the target is to log anything.
@@ -37,6 +39,9 @@ impl LoaderLog {
         let lines = new[..whole].split_inclusive(|byte| *byte == b'\n');
         let lines = lines.map(|line| format!("loader {}\n", clean(line.trim_ascii_end())));
         let lines: String = lines.collect();
+        if lines.is_empty() {
+            return;
+        }
         if self.is_verbose {
             output::message(&styled(FAINT, lines.trim_end()));
         }
