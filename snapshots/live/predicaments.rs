@@ -26,6 +26,7 @@ pub(crate) fn situations() -> Vec<Situation> {
         debuggable("debug-where-debugpy-listens-already", where_debugpy_listens_already),
         debuggable("debug-once-more-when-the-adapter-has-gone", when_the_adapter_has_gone),
         debuggable("debug-and-leave-no-adapter", and_leave_no_adapter),
+        debuggable("debug-with-what-is-no-debugpy", with_what_is_no_debugpy),
         debuggable("debug-and-lose-the-editor", and_lose_the_editor),
         debuggable("debug-a-process-that-ends", a_process_that_ends),
         debuggable("debug-a-program-that-is-no-python", a_program_that_is_no_python),
@@ -236,6 +237,19 @@ fn and_leave_no_adapter(python: &Python) {
         assert_eq!(service.target.errors(), "");
     }
     service.proves_to_run();
+}
+
+/// There is no adapter to be started, and the program hears nothing of it. Another folder helps.
+fn with_what_is_no_debugpy(python: &Python) {
+    let folder = Folder::new();
+    let service = Service::start(python, &folder, WORK);
+    std::fs::write(folder.path().join("debugpy.py"), "").unwrap();
+    let ran = debug(&service.target, &["--debugpy", folder.path().to_str().unwrap()]);
+    ran.expect_stop("failed", "session", "target-error");
+    assert_eq!(ran.json()["error"]["message"], "No module named 'debugpy.adapter'");
+    assert!(ran.json()["hint"].as_str().unwrap().contains("name a folder that holds it whole"));
+    debug_and_expect(&service.target, &[]);
+    assert_eq!(service.target.errors(), "");
 }
 
 /// The target's debugpy, with one file of it replaced.
