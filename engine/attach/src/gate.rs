@@ -7,7 +7,7 @@ impl Config {
     /// Why no attach is tried at all, whatever the target is. An attempt begins by asking this; a
     /// caller that has something to prepare in the target asks before.
     #[must_use]
-    pub const fn refusal(&self) -> Option<Reason> {
+    pub fn refusal(&self) -> Option<Reason> {
         match () {
             () if self.disabled => Some(Reason::FeatureDisabled),
             () if self.mixed_mode => Some(Reason::MixedMode),
