@@ -332,6 +332,7 @@ impl ProcessMemory for LiveHost<'_> {
             return self.land(at, from);
         }
         let (wanted, done) = (from.len(), from.len() / 2);
+        // As Linux tells it: nothing at all lands only where the first byte cannot.
         let kind = if done == 0 { ErrorKind::Unmapped } else { ErrorKind::Short };
         self.land(at, &from[..done]).and(Err(MemoryError { kind, at, wanted, done }))
     }

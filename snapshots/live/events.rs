@@ -263,9 +263,8 @@ fn and_tell_what_the_loader_does(python: &Python) {
     let mut running = softdock();
     running.args(["debug", "--format", "json", "--verbose", "--timeout", "20s", "--pid"]);
     running.arg(service.target.pid().to_string()).args(["--client-timeout", "20s"]);
-    let (running, mut ready) =
-        (running.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn(), String::new());
-    let mut running = running.unwrap();
+    let mut running = running.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
     BufReader::new(running.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
     let ready: Value = serde_json::from_str(&ready).unwrap();
     Client::attach(port(&ready), &[]).disconnect();

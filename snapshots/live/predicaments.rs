@@ -252,7 +252,7 @@ fn with_what_is_no_debugpy(python: &Python) {
     assert_eq!(service.target.errors(), "");
 }
 
-/// The target's debugpy, with one file of it replaced.
+/// The target's debugpy, with one file of it replaced, or one more.
 fn break_debugpy(python: &Python, bundle: &Path, file: &str, text: &str) {
     let (ours, theirs) = (bundle.join("debugpy").join(file), python.debugpy.as_deref().unwrap());
     std::fs::create_dir_all(ours.parent().unwrap()).unwrap();

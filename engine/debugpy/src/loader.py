@@ -93,6 +93,7 @@ def shared_state():
 
 
 def begin_as_child():
+    """Runs in a child that was just forked, whose only thread is one of the program's."""
     shared = shared_state()
     for held in reversed(shared.held):
         try:

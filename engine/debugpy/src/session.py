@@ -180,7 +180,7 @@ class Adapter:
         return client["host"], client["port"]
 
     def hear(self):
-        import json
+        import json  # debugpy needs it as well, so that it is the real one
 
         self.endpoints = {}
         # It puts itself in the background once it has started.
