@@ -1,6 +1,8 @@
 //! One attempt: what it holds while it runs, how it stops, and the promise that it concludes
 //! exactly once.
 
+use std::borrow::Cow;
+
 use softdock_process::{Address, ErrorKind, Identity, MemoryError};
 
 use crate::layout::Layout;
@@ -39,9 +41,11 @@ pub(crate) struct Attempt<'a, H: Host> {
     pub(crate) config: &'a Config,
     pub(crate) report: Report,
     /// The table as read.
-    pub(crate) slab: Vec<u8>,
+    pub(crate) slab: Cow<'a, [u8]>,
     /// The thread state as last read.
-    pub(crate) state: Vec<u8>,
+    pub(crate) state: Cow<'a, [u8]>,
+    /// For what is read and looked at, but not kept.
+    pub(crate) scratch: Vec<u8>,
     /// What comes before this part of it was done before.
     pub(crate) from: Part,
     /// Whether the search can be gone on from: nothing is to be decided after it, but to attach.
@@ -54,32 +58,22 @@ pub(crate) struct Attempt<'a, H: Host> {
 const SPAN_MAX: usize = 256;
 
 impl<'a, H: Host> Attempt<'a, H> {
-    pub(crate) fn new(host: &'a mut H, config: &'a Config) -> Attempt<'a, H> {
+    pub(crate) fn new(host: &'a mut H, config: &'a Config, report: Report) -> Attempt<'a, H> {
         Attempt {
             host,
             config,
-            report: Report::new(),
-            slab: Vec::new(),
-            state: Vec::new(),
+            report,
+            slab: Cow::default(),
+            state: Cow::default(),
+            scratch: Vec::new(),
             from: Part::Recheck,
             search_goes_on: false,
             concluded: false,
         }
     }
 
-    /// An attempt that was made before, as far as these tell.
-    pub(crate) fn again(
-        host: &'a mut H,
-        config: &'a Config,
-        report: Report,
-        [slab, state]: [Vec<u8>; 2],
-    ) -> Attempt<'a, H> {
-        let (from, search_goes_on, concluded) = (Part::Recheck, true, false);
-        Attempt { host, config, report, slab, state, from, search_goes_on, concluded }
-    }
-
     /// Ends the attempt: one site, one outcome, one report.
-    pub(crate) fn conclude(mut self, ending: Step<Outcome>) -> Report {
+    pub(crate) fn conclude(&mut self, ending: Step<Outcome>) -> Report {
         match ending {
             Ok(outcome) => {
                 self.report.outcome = outcome;
@@ -187,9 +181,27 @@ impl<'a, H: Host> Attempt<'a, H> {
 
     /// Reads a whole thread state into [`Attempt::state`].
     pub(crate) fn read_state(&mut self, at: Address, layout: &Layout) -> Result<(), MemoryError> {
-        let size = usize::try_from(layout.thread.size).unwrap_or(0);
-        self.state.resize(size, 0);
-        self.host.read(at, &mut self.state)
+        let read = self.host.view(at, state_bytes(layout), &mut self.scratch)?;
+        keep(&mut self.state, read);
+        Ok(())
+    }
+
+    /// A look at a whole thread state, which is not kept.
+    pub(crate) fn view_state<'s>(
+        &'s mut self,
+        at: Address,
+        layout: &'s Layout,
+    ) -> Result<State<'s>, MemoryError> {
+        let bytes = self.host.view(at, state_bytes(layout), &mut self.scratch)?;
+        Ok(State { bytes, fields: &layout.thread })
+    }
+
+    /// Reads a table into [`Attempt::slab`], and says whether that held anything else before.
+    pub(crate) fn read_table(&mut self, at: Address, bytes: usize) -> Result<bool, MemoryError> {
+        let read = self.host.view(at, bytes, &mut self.scratch)?;
+        let is_new = *self.slab != *read;
+        keep(&mut self.slab, read);
+        Ok(is_new)
     }
 
     /// The thread state as last read, seen through `layout`.
@@ -204,6 +216,22 @@ impl<'a, H: Host> Attempt<'a, H> {
         let identity = self.asked(identity)?;
         self.report.process = Some(identity);
         Ok(identity)
+    }
+}
+
+/// Bytes of a thread state.
+fn state_bytes(layout: &Layout) -> usize {
+    usize::try_from(layout.thread.size).unwrap_or(0)
+}
+
+/// Keeps what was read in the place of what was kept before.
+fn keep(kept: &mut Cow<'_, [u8]>, read: &[u8]) {
+    match kept {
+        Cow::Owned(bytes) => {
+            bytes.clear();
+            bytes.extend_from_slice(read);
+        }
+        Cow::Borrowed(_) => *kept = Cow::Owned(read.to_vec()),
     }
 }
 

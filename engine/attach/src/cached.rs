@@ -53,8 +53,7 @@ impl<H: Host> Attempt<'_, H> {
 
     fn revalidate(&mut self, cached: &CachedThread) -> Step<Target> {
         self.at(Site::ReadSlab);
-        self.slab.resize(TABLE_BYTES_KNOWN_MAX, 0);
-        let read = self.host.read(cached.runtime, &mut self.slab);
+        let read = self.read_table(cached.runtime, TABLE_BYTES_KNOWN_MAX);
         self.must(read)?;
         let parsed = self.parse_cached(cached)?;
         let [layout] = parsed.layouts.as_slice() else { return self.refuse(Reason::Moved) };

@@ -16,7 +16,7 @@ pub fn cancel<H: Host>(
     script: Option<&[u8]>,
     cached: Option<CachedThread>,
 ) -> Report {
-    let mut attempt = Attempt::new(host, config);
+    let mut attempt = Attempt::new(host, config, Report::new());
     let ending = attempt.cancel(script, cached);
     attempt.conclude(ending)
 }

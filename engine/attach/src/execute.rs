@@ -172,19 +172,15 @@ impl<H: Host> Attempt<'_, H> {
     /// The claim must be there, and so much of the path, in the same thread, before the next write.
     fn verify_claimed(&mut self, target: &Target, plan: &RemoteWritePlan, path: &[u8]) -> Step<()> {
         let before = self.state(&target.layout).mark();
-        let read = self.read_state(target.thread, &target.layout);
-        if let Err(error) = read {
-            return self.fail_and_undo(target, plan, Reason::Memory(error.kind));
-        }
-        let state = self.state(&target.layout);
-        let reason = match () {
-            () if state.mark() != before => Reason::Thread(ThreadVerdict::BadStatus),
-            () if state.pending() == Some(PENDING_NONE) => Reason::PendingLost,
-            () if !state.path_buffer().is_some_and(|buffer| buffer.starts_with(path)) => {
+        let reason = match self.view_state(target.thread, &target.layout) {
+            Err(error) => Reason::Memory(error.kind),
+            Ok(state) if state.mark() != before => Reason::Thread(ThreadVerdict::BadStatus),
+            Ok(state) if state.pending() == Some(PENDING_NONE) => Reason::PendingLost,
+            Ok(state) if !state.path_buffer().is_some_and(|buffer| buffer.starts_with(path)) => {
                 Reason::ScriptPathLost
             }
-            () if state.pending() != Some(PENDING_CLAIMED) => Reason::Busy,
-            () => return Ok(()),
+            Ok(state) if state.pending() != Some(PENDING_CLAIMED) => Reason::Busy,
+            Ok(_) => return Ok(()),
         };
         self.fail_and_undo(target, plan, reason)
     }
@@ -207,9 +203,8 @@ impl<H: Host> Attempt<'_, H> {
 
     /// The event byte of the thread, if it is still the same.
     fn read_events(&mut self, target: &Target) -> Result<u8, Reason> {
-        let read = self.read_state(target.thread, &target.layout);
-        read.map_err(|error| Reason::Memory(error.kind))?;
-        let state = self.state(&target.layout);
+        let state = self.view_state(target.thread, &target.layout);
+        let state = state.map_err(|error| Reason::Memory(error.kind))?;
         let events = state.events().filter(|_| state.is_of(target));
         events.ok_or(Reason::Thread(ThreadVerdict::BadStatus))
     }

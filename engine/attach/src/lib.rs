@@ -111,7 +111,7 @@ pub struct Request<'r> {
 /// takes it back when something fails. Returns what it came to; [`Host::conclude`] has heard the
 /// same report by then, exactly once.
 pub fn attach<H: Host>(host: &mut H, config: &Config, request: Request<'_>) -> Report {
-    let mut attempt = Attempt::new(host, config);
+    let mut attempt = Attempt::new(host, config, Report::new());
     let ending = attempt.attach(request);
     attempt.conclude(ending)
 }

@@ -29,31 +29,44 @@ struct Place {
     named: Option<(u8, u8)>,
 }
 
-/// A candidate whose table was looked through at length, and what came of it.
+/// The candidate that came furthest, and failed.
+struct Failed {
+    stop: Stop,
+    /// What became of it; `None` where that is still what the attempt reports.
+    report: Option<Report>,
+}
+
+/// What came of looking for a layout.
+type Parsing = Result<Parsed, (LayoutFault, Parsed)>;
+
+/// A candidate, and how far it was examined.
 #[derive(Clone, Debug)]
-pub(crate) struct Looked {
+pub(crate) struct Examined {
     place: Place,
-    version: Version,
-    parsed: Result<Parsed, (LayoutFault, Parsed)>,
+    /// The version of a table that has no familiar layout.
+    version: Option<Version>,
+    /// What came of a first look through such a table at length.
+    parsing: Option<Parsing>,
 }
 
 impl<H: Host> Attempt<'_, H> {
     /// Tries every candidate; what is told of a failure is the one that came furthest. A search
-    /// that is gone on from a candidate that was looked through has not failed at any before it.
-    pub(crate) fn search(&mut self, looked: Option<Looked>) -> Step<Target> {
-        let nothing =
-            Stop { outcome: Outcome::Refused, site: Site::Locate, reason: Reason::NotPython };
-        let (mut best, mut looked) = ((nothing, None), looked);
+    /// that is gone on from a candidate has not failed at any before it.
+    pub(crate) fn search(&mut self, mut from: Option<&Examined>) -> Step<Target> {
+        let mut best = None;
         for exported in [false, true] {
-            if exported && !self.may_use_exports() {
+            if exported && !self.may_use_exports(best.is_some()) {
                 break;
             }
-            if let Some(target) = self.search_among(exported, looked.take(), &mut best)? {
+            if let Some(target) = self.search_among(exported, from.take(), &mut best)? {
                 return Ok(target);
             }
             self.search_goes_on = false;
         }
-        let (stop, report) = best;
+        let Some(Failed { stop, report }) = best else {
+            let (outcome, reason) = (Outcome::Refused, Reason::NotPython);
+            return Err(Stop { outcome, site: Site::Locate, reason });
+        };
         if let Some(report) = report {
             self.report = report;
         }
@@ -65,18 +78,21 @@ impl<H: Host> Attempt<'_, H> {
     fn search_among(
         &mut self,
         exported: bool,
-        mut looked: Option<Looked>,
-        best: &mut (Stop, Option<Report>),
+        mut from: Option<&Examined>,
+        best: &mut Option<Failed>,
     ) -> Step<Option<Target>> {
-        let first = looked.as_ref().map_or(0, |looked| looked.place.rank);
+        let first = from.map_or(0, |examined| examined.place.rank);
         for rank in first..CANDIDATES_MAX {
-            let examined = match looked.take() {
-                Some(looked) => self.examine_further(looked),
+            let examined = match from.take() {
+                Some(examined) => self.examine_further(examined),
                 None => {
-                    let Some(place) = self.place(rank)? else { break };
+                    let place = self.place(rank);
+                    let place = place.inspect_err(|_| self.set_aside(exported, best))?;
+                    let Some(place) = place else { break };
                     if (place.found_by == FoundBy::Symbol) != exported {
                         continue;
                     }
+                    self.set_aside(exported, best);
                     self.examine(place)
                 }
             };
@@ -85,20 +101,34 @@ impl<H: Host> Attempt<'_, H> {
                 Err(stop) if is_final(stop) => return Err(stop),
                 Err(stop) => stop,
             };
-            let fresh = self.report.before_candidates();
-            let failed = core::mem::replace(&mut self.report, fresh);
             self.search_goes_on = false;
-            if best.1.is_none() || stop.site > best.0.site {
-                *best = (stop, Some(failed));
+            if best.as_ref().is_none_or(|best| stop.site > best.stop.site) {
+                *best = Some(Failed { stop, report: None });
+            } else {
+                self.report = self.report.before_candidates();
             }
         }
         Ok(None)
     }
 
-    fn may_use_exports(&mut self) -> bool {
+    /// Begins a report of another candidate.
+    fn set_aside(&mut self, exported: bool, best: &mut Option<Failed>) {
+        if let Some(best @ Failed { report: None, .. }) = best {
+            let fresh = self.report.before_candidates();
+            best.report = Some(core::mem::replace(&mut self.report, fresh));
+        }
+        if exported {
+            self.report.set_stage(Stage::Export, StageResult::Done);
+        }
+    }
+
+    fn may_use_exports(&mut self, has_failed: bool) -> bool {
         let allowed = self.config.allow_export && self.config.allow_export_fallback;
         let result = if allowed { StageResult::Done } else { StageResult::Off };
-        self.report.set_stage(Stage::Export, result);
+        // What has failed is told as it was then.
+        if !has_failed {
+            self.report.set_stage(Stage::Export, result);
+        }
         allowed
     }
 
@@ -117,16 +147,21 @@ impl<H: Host> Attempt<'_, H> {
     }
 
     fn examine(&mut self, place: Place) -> Step<Target> {
+        self.comes_to_examined(|| Examined { place, version: None, parsing: None });
         let version = self.read_slab(place)?;
         let parsed = self.parse_slab(place, version)?;
         self.examine_parsed(place, &parsed)
     }
 
-    /// What [`Attempt::examine`] does after a look at length.
-    fn examine_further(&mut self, looked: Looked) -> Step<Target> {
-        let place = looked.place;
-        let parsed = self.look_twice(looked)?;
-        self.examine_parsed(place, &parsed)
+    /// The rest of [`Attempt::examine`].
+    fn examine_further(&mut self, examined: &Examined) -> Step<Target> {
+        let Examined { place, version, parsing } = examined;
+        let Some(version) = *version else { return self.examine(*place) };
+        let parsed = match parsing {
+            None => self.look_through(*place, version)?,
+            Some(first) => self.look_twice(*place, version, first)?,
+        };
+        self.examine_parsed(*place, &parsed)
     }
 
     fn examine_parsed(&mut self, place: Place, parsed: &Parsed) -> Step<Target> {
@@ -168,20 +203,20 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
-    fn fetch_slab(&mut self, place: Place, bytes: usize) -> Step<()> {
+    /// Reads the table, and says whether it is not what was read before.
+    fn fetch_slab(&mut self, place: Place, bytes: usize) -> Step<bool> {
         let extent = usize::try_from(place.extent).unwrap_or(usize::MAX);
         let bytes = bytes.min(extent);
         if bytes < HEADER_DUMP_BYTES {
             return self.refuse(Reason::Layout(LayoutFault::TooShort));
         }
-        self.slab.resize(bytes, 0);
-        let read = self.host.read(place.at, &mut self.slab);
+        let read = self.read_table(place.at, bytes);
         self.must(read)
     }
 
     fn dump_header(&mut self) {
         let mut header = [0; HEADER_DUMP_BYTES];
-        for (to, from) in header.iter_mut().zip(&self.slab) {
+        for (to, from) in header.iter_mut().zip(self.slab.iter()) {
             *to = *from;
         }
         self.report.header = Some(header);
@@ -195,25 +230,34 @@ impl<H: Host> Attempt<'_, H> {
         if let Some(parsed) = layout::parse_familiar(slab) {
             return self.accept(Ok(parsed));
         }
+        self.look_through(place, version)
+    }
+
+    fn look_through(&mut self, place: Place, version: Version) -> Step<Parsed> {
+        self.comes_to_examined(|| Examined { place, version: Some(version), parsing: None });
         self.at(Site::ReadSlab);
         self.fetch_slab(place, TABLE_BYTES_SEARCHED_MAX)?;
         self.at(Site::ParseSlab);
-        let parsed = self.parse(version, place.extent);
-        self.look_twice(Looked { place, version, parsed })
+        let first = self.parse(version, place.extent);
+        self.look_twice(place, version, &first)
     }
 
-    /// A wrong reading could hide the second of two plausible places.
-    fn look_twice(&mut self, looked: Looked) -> Step<Parsed> {
-        self.comes_to_looked(&looked);
-        let Looked { place, version, parsed } = looked;
-        if self.reads_otherwise(place)? && self.parse(version, place.extent) != parsed {
+    /// A wrong reading could hide the second of two plausible places. In the other one anything may
+    /// have changed: the table itself, or the live words behind it.
+    fn look_twice(&mut self, place: Place, version: Version, first: &Parsing) -> Step<Parsed> {
+        let examined = || Examined { place, version: Some(version), parsing: Some(first.clone()) };
+        self.comes_to_examined(examined);
+        self.at(Site::ReadSlab);
+        let is_new = self.fetch_slab(place, TABLE_BYTES_SEARCHED_MAX)?;
+        self.at(Site::ParseSlab);
+        if is_new && self.parse(version, place.extent) != *first {
             return self.refuse(Reason::SlabUnstable);
         }
-        self.accept(parsed)
+        self.accept(first.clone())
     }
 
-    fn accept(&mut self, parsed: Result<Parsed, (LayoutFault, Parsed)>) -> Step<Parsed> {
-        match parsed {
+    fn accept(&mut self, parsing: Parsing) -> Step<Parsed> {
+        match parsing {
             Ok(parsed) => {
                 self.report.parse_mode = parsed.mode;
                 self.report.parse_faults = parsed.faults;
@@ -227,18 +271,7 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
-    /// Reads the table once more, and says whether anything has changed, in the table itself or in
-    /// the live words behind it.
-    fn reads_otherwise(&mut self, place: Place) -> Step<bool> {
-        self.at(Site::ReadSlab);
-        // No thread state has been read yet: its buffer keeps the first reading.
-        core::mem::swap(&mut self.slab, &mut self.state);
-        self.fetch_slab(place, TABLE_BYTES_SEARCHED_MAX)?;
-        self.at(Site::ParseSlab);
-        Ok(self.slab != self.state)
-    }
-
-    fn parse(&self, version: Version, extent: u64) -> Result<Parsed, (LayoutFault, Parsed)> {
+    fn parse(&self, version: Version, extent: u64) -> Parsing {
         layout::parse(Slab { bytes: &self.slab, version, extent }, self.config)
     }
 
@@ -248,10 +281,9 @@ impl<H: Host> Attempt<'_, H> {
         self.at(Site::ProveSlab);
         let bytes = parsed.layouts.iter().map(|layout: &Layout| layout.table_bytes).max();
         let bytes = usize::try_from(bytes.unwrap_or(0)).unwrap_or(0);
-        // No thread state has been read yet: its buffer serves for the second witness.
-        self.state.resize(bytes, 0);
+        self.scratch.resize(bytes, 0);
         if !self.read_witness(at)? {
-            let read = self.host.read(at, &mut self.state);
+            let read = self.host.read(at, &mut self.scratch);
             self.must(read)?;
             return match self.is_witnessed() {
                 true => Ok(Proof::Structural),
@@ -267,12 +299,12 @@ impl<H: Host> Attempt<'_, H> {
 
     /// The table as the mapped file has it, if the file can be read.
     fn read_witness(&mut self, at: Address) -> Step<bool> {
-        let image = self.host.read_image(at, &mut self.state);
+        let image = self.host.read_image(at, &mut self.scratch);
         self.asked(image)
     }
 
     fn is_witnessed(&self) -> bool {
-        self.slab.starts_with(&self.state)
+        self.slab.starts_with(&self.scratch)
     }
 }
 

@@ -4,11 +4,13 @@
 //! depends on little of it. Whoever lets the same attempt end in many ways, as a sweep of faults
 //! does, keeps what it knew when it came to a part, and does not let it search again.
 
+use std::borrow::Cow;
+
 use softdock_process::Address;
 
 use crate::attempt::{Attempt, Step, Target};
 use crate::heuristic::Scanned;
-use crate::locate::Looked;
+use crate::locate::Examined;
 use crate::walk::Interpreter;
 use crate::{Config, Host, Outcome, RemoteWritePlan, Report};
 
@@ -34,19 +36,19 @@ pub(crate) enum Part {
 pub struct Progress {
     at: Middle,
     report: Report,
-    slab: Vec<u8>,
-    state: Vec<u8>,
+    /// The table as read; once the thread is found, its state. Nobody looks at the other one again.
+    bytes: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
 enum Middle {
-    /// The table of a candidate was looked through at length.
-    Looked(Looked),
+    /// A candidate is examined.
+    Examined(Examined),
     /// The interpreter is known, and which of its threads it will be is not.
     Interpreter { known: Target, interpreter: Interpreter },
     /// A scan has come to its next candidate; of the target all is known but the thread.
     Candidate { known: Target, rest: Vec<Address>, found: Option<Address> },
-    /// The thread is found. The table is not kept: nobody looks at it any more.
+    /// The thread is found.
     Part { part: Part, target: Target, plan: RemoteWritePlan },
 }
 
@@ -56,18 +58,22 @@ enum Middle {
 /// This is for worlds that can be put back. A live process is never as it was, and what was looked
 /// at before a write is not looked at again here: attach to it anew.
 pub fn go_on<H: Host>(host: &mut H, config: &Config, script: &[u8], progress: &Progress) -> Report {
-    let Progress { at, report, slab, state } = progress;
-    let buffers = [slab.clone(), state.clone()];
-    let mut attempt = Attempt::again(host, config, report.clone(), buffers);
-    let ending = attempt.go_on(at, script);
+    let mut attempt = Attempt::new(host, config, progress.report.clone());
+    let ending = attempt.go_on(progress, script);
     attempt.conclude(ending)
 }
 
-impl<H: Host> Attempt<'_, H> {
-    fn go_on(&mut self, at: &Middle, script: &[u8]) -> Step<Outcome> {
-        match at {
-            Middle::Looked(looked) => {
-                let target = self.search(Some(looked.clone()))?;
+impl<'a, H: Host> Attempt<'a, H> {
+    fn go_on(&mut self, progress: &'a Progress, script: &[u8]) -> Step<Outcome> {
+        let kept = match progress.at {
+            Middle::Part { .. } => &mut self.state,
+            _ => &mut self.slab,
+        };
+        *kept = Cow::Borrowed(&progress.bytes);
+        self.search_goes_on = true;
+        match &progress.at {
+            Middle::Examined(examined) => {
+                let target = self.search(Some(examined))?;
                 self.attach_to(&target, script, None)
             }
             Middle::Interpreter { known, interpreter } => {
@@ -88,9 +94,9 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
-    /// The host hears that a table was looked through.
-    pub(crate) fn comes_to_looked(&mut self, looked: &Looked) {
-        self.comes_to_middle(|| Middle::Looked(looked.clone()));
+    /// The host hears how far a candidate was examined.
+    pub(crate) fn comes_to_examined(&mut self, examined: impl FnOnce() -> Examined) {
+        self.comes_to_middle(|| Middle::Examined(examined()));
     }
 
     /// The host hears that all is known but the thread.
@@ -106,15 +112,10 @@ impl<H: Host> Attempt<'_, H> {
     }
 
     fn comes_to_middle(&mut self, at: impl FnOnce() -> Middle) {
-        let Attempt { host, report, slab, state, search_goes_on, .. } = self;
+        let Attempt { host, report, slab, search_goes_on, .. } = self;
         if *search_goes_on {
-            let (report, slab, state) = (&*report, &*slab, &*state);
-            host.comes_to(|| Progress {
-                at: at(),
-                report: report.clone(),
-                slab: slab.clone(),
-                state: state.clone(),
-            });
+            let (report, slab) = (&*report, &*slab);
+            host.comes_to(|| Progress { at: at(), report: report.clone(), bytes: slab.to_vec() });
         }
     }
 
@@ -127,8 +128,7 @@ impl<H: Host> Attempt<'_, H> {
         host.comes_to(|| Progress {
             at: Middle::Part { part, target: *target, plan: plan.clone() },
             report: report.clone(),
-            slab: Vec::new(),
-            state: state.clone(),
+            bytes: state.to_vec(),
         });
         true
     }

@@ -59,7 +59,7 @@ pub fn survey<H: Host>(host: &mut H, config: &Config, script: &[u8]) -> Survey {
         crate::attach(host, &config, crate::Request { script, cached: None, planned: None });
     let mut interpreters = Vec::new();
     if let (Some(layout), Some((runtime, _))) = (report.layout, report.runtime) {
-        let mut attempt = Attempt::new(host, &config);
+        let mut attempt = Attempt::new(host, &config, Report::new());
         // What cannot be read ends the list; the report says what is wrong with the target.
         let _ = attempt.survey(runtime, &layout, &mut interpreters);
         attempt.abandon();

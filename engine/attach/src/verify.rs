@@ -115,9 +115,8 @@ impl<H: Host> Attempt<'_, H> {
         target: &Target,
         plan: &RemoteWritePlan,
     ) -> Result<Reading, Reason> {
-        let layout = &target.layout;
-        self.read_state(target.thread, layout).map_err(|error| Reason::Memory(error.kind))?;
-        let state = self.state(layout);
+        let state = self.view_state(target.thread, &target.layout);
+        let state = state.map_err(|error| Reason::Memory(error.kind))?;
         let same = state.is_of(target);
         let ours = state.path_buffer().is_some_and(|path| path.starts_with(&plan.path));
         let breaker = state.eval_breaker().unwrap_or(0) & u64::from(EVAL_PLEASE_STOP);
@@ -191,8 +190,7 @@ impl<H: Host> Attempt<'_, H> {
         target: &Target,
         plan: &RemoteWritePlan,
     ) -> Result<(Option<u32>, bool), MemoryError> {
-        self.read_state(target.thread, &target.layout)?;
-        let state = self.state(&target.layout);
+        let state = self.view_state(target.thread, &target.layout)?;
         let restored = state.path_buffer().is_some_and(|path| path.starts_with(&plan.old_path));
         Ok((state.pending(), restored))
     }
@@ -232,9 +230,8 @@ impl<H: Host> Attempt<'_, H> {
 
     /// The flag, and whether the path is empty, so that nothing would run; of a live thread only.
     fn read_flag(&mut self, target: &Target) -> Result<(u32, bool), Reason> {
-        let layout = &target.layout;
-        self.read_state(target.thread, layout).map_err(|error| Reason::Memory(error.kind))?;
-        let state = self.state(layout);
+        let state = self.view_state(target.thread, &target.layout);
+        let state = state.map_err(|error| Reason::Memory(error.kind))?;
         if !state.is_of(target) {
             return Err(Reason::Thread(ThreadVerdict::BadStatus));
         }
