@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use softdock::choice::Quiet;
+use softdock::evidence::Evidence;
 use softdock::readable::is_readable;
 use softdock::run::Stage;
 use softdock::scenario::names::WordName;
@@ -96,9 +97,10 @@ fn nobody_lists_threads_by_a_guess() {
     for (guesses, listed) in [("", 1), ("Insert(712, [24, 308, 8076, 0, 4, 512])", 0)] {
         let attach = scenario(&format!("version: \"3.16.0\", changes: [{guesses}]"));
         let mut process = Process::new(&attach.process.spec()).expect("a process");
-        let (plot, mut quiet) = (Plot::default(), Quiet);
-        let past = Past::none(b"/tmp/attach.py", &plot, &process);
-        let mut world = World::new(&mut process, plot, past, &mut quiet, Trace::off());
+        let (plot, mut quiet, mut evidence) = (Plot::default(), Quiet, Evidence::default());
+        let mut past = Past::none(b"/tmp/attach.py", &plot, &process);
+        let trace = Trace::off();
+        let mut world = World::new(&mut process, plot, &mut past, &mut quiet, trace, &mut evidence);
         let survey = softdock_attach::survey(&mut world, &Config::default(), b"/tmp/attach.py");
         assert_eq!(survey.interpreters.len(), listed, "{}", survey.report.summary());
     }

@@ -20,7 +20,7 @@ use softdock_attach::{Left, Outcome, Report, Undo};
 use softdock_cpython::{LiveThread, Place, Process, ThreadKey};
 use softdock_process::Address;
 
-use crate::evidence::{Consent, Log, Missing};
+use crate::evidence::{Consent, Evidence, Missing};
 
 /// Accesses that no attempt on a scenario's process needs: lists are short there.
 const ACCESSES_MAX: u32 = 100_000;
@@ -236,7 +236,7 @@ impl<'s> Watch<'s> {
     /// The engine writes these bytes, whatever will become of them.
     pub(crate) fn writes(&mut self, process: &Process, access: u32, at: Address, bytes: &[u8]) {
         self.access = access;
-        match process.place(at) {
+        match process.place(at, 1) {
             Place::Pending(_) if bytes.first() == Some(&1) => self.flag_meant = true,
             Place::Breaker(_) if !self.flag_meant => self.breaks(Violation::BreakerBeforeFlag),
             _ => {}
@@ -245,19 +245,18 @@ impl<'s> Watch<'s> {
 
     /// So much of it has landed, over `before`.
     pub(crate) fn landed(&mut self, process: &Process, at: Address, bytes: &[u8], before: u8) {
-        let Some(last) = bytes.len().checked_sub(1) else { return };
+        if bytes.is_empty() {
+            return;
+        }
         self.landed = true;
-        let place = process.place(at);
-        let end = at.checked_add(last as u64).unwrap_or(at);
-        let within = last == 0 || process.place(end) == place;
-        match place {
-            Place::Path(key) if within => {
+        match process.place(at, bytes.len()) {
+            Place::Path(key) => {
                 self.path_written.push((process.runs().len(), self.access));
                 self.wrote_to(key);
             }
-            Place::Pending(key) if within => self.setting_flag(process, key, bytes),
-            Place::Breaker(key) if within => self.setting_breaker(key, bytes, before),
-            _ => self.breaks(Violation::StrayWrite { at, len: bytes.len() }),
+            Place::Pending(key) => self.setting_flag(process, key, bytes),
+            Place::Breaker(key) => self.setting_breaker(key, bytes, before),
+            Place::Elsewhere => self.breaks(Violation::StrayWrite { at, len: bytes.len() }),
         }
     }
 
@@ -343,14 +342,14 @@ impl<'s> Watch<'s> {
     /// What a success rests on and nobody has looked at.
     pub(crate) fn judge_evidence(
         &self,
-        log: &Log,
+        evidence: &mut Evidence,
         process: &Process,
         report: &Report,
         consent: Consent,
         access: u32,
     ) -> Vec<Broken> {
         let live = self.written.and_then(|key| process.thread(key)).filter(|_| is_success(report));
-        let missing = live.and_then(|live| log.missing(process, &live, self.script, consent));
+        let missing = live.and_then(|live| evidence.missing(process, &live, self.script, consent));
         let broken = |fact| Broken { access, what: Violation::Unseen(fact) };
         missing.unwrap_or_default().into_iter().map(broken).collect()
     }

@@ -14,7 +14,7 @@ use softdock_cpython::{MoveError, Process};
 use softdock_process::Address;
 
 use crate::choice::{Chooser, Menu, Quiet, Recorded, What};
-use crate::evidence::{Consent, Log, LogEnd};
+use crate::evidence::{Consent, Evidence, LogEnd};
 use crate::frontend::FrontEnd;
 use crate::oracle::Broken;
 use crate::scenario::place::{InterpreterField, ThreadField};
@@ -45,7 +45,7 @@ pub struct Stage<'s> {
     cached: Option<CachedThread>,
     /// Scripts that the target had run before any attempt.
     runs_before: usize,
-    log: Log,
+    evidence: Evidence,
     front_end: FrontEnd,
     calm_looks: u32,
     strikes_pages: bool,
@@ -114,14 +114,14 @@ impl<'s> Stage<'s> {
             damage::inflict(&mut process, damage)?;
         }
         process.checkpoint();
-        let (runs_before, log) = (process.runs().len(), Log::new(&process));
+        let (runs_before, evidence) = (process.runs().len(), Evidence::new(&process));
         Ok(Stage {
             scenario,
             process,
             config,
             cached,
             runs_before,
-            log,
+            evidence,
             front_end: FrontEnd::Managed,
             calm_looks: 0,
             strikes_pages: false,
@@ -262,22 +262,22 @@ impl<'s> Stage<'s> {
         let plot = Plot { menu: Some(menu), ..self.plot(None) };
         let mut chooser = Recorded::new(choices);
         self.process.restore();
-        let past = Past::none(self.scenario.script.as_bytes(), &plot, &self.process);
-        let mut world = World::new(&mut self.process, plot, past, &mut chooser, Trace::off());
-        world.log = std::mem::take(&mut self.log).up_to(LogEnd::default());
+        let mut past = Past::none(self.scenario.script.as_bytes(), &plot, &self.process);
+        self.evidence.go_back(LogEnd::default());
+        let Stage { process, evidence, .. } = self;
+        let mut world = World::new(process, plot, &mut past, &mut chooser, Trace::off(), evidence);
         let mut until = Until::new(&mut world, access);
         drive(self.scenario, &mut until, &self.config, self.cached, self.front_end);
-        let moment = until.moment();
-        self.log = std::mem::take(&mut world.log);
-        moment
+        until.moment()
     }
 
     /// The run that goes on from a moment of this stage.
     pub fn go_on<C: Chooser>(&mut self, from: &Moment<'s>, menu: &Menu, chooser: &mut C) -> Run {
         self.process.return_to(&from.process);
-        let (plot, past) = (self.plot(Some(menu)), from.past.clone());
-        let mut world = World::new(&mut self.process, plot, past, chooser, Trace::off());
-        world.log = std::mem::take(&mut self.log).up_to(from.log);
+        let (plot, mut past) = (self.plot(Some(menu)), from.past.clone());
+        self.evidence.go_back(from.log);
+        let Stage { process, evidence, .. } = self;
+        let mut world = World::new(process, plot, &mut past, chooser, Trace::off(), evidence);
         let mut retold = Retold::new(&mut world, from);
         let report = match &from.progress {
             Some(progress) => {
@@ -286,20 +286,17 @@ impl<'s> Stage<'s> {
             }
             None => drive(self.scenario, &mut retold, &self.config, self.cached, self.front_end),
         };
-        let run = judged(report, &mut world, &self.config);
-        self.log = std::mem::take(&mut world.log);
-        run
+        judged(report, &mut world, &self.config)
     }
 
     fn play<C: Chooser>(&mut self, plot: Plot<'_>, chooser: &mut C, trace: Trace) -> Run {
         self.process.restore();
-        let past = Past::none(self.scenario.script.as_bytes(), &plot, &self.process);
-        let mut world = World::new(&mut self.process, plot, past, chooser, trace);
-        world.log = std::mem::take(&mut self.log).up_to(LogEnd::default());
+        let mut past = Past::none(self.scenario.script.as_bytes(), &plot, &self.process);
+        self.evidence.go_back(LogEnd::default());
+        let Stage { process, evidence, .. } = self;
+        let mut world = World::new(process, plot, &mut past, chooser, trace, evidence);
         let report = drive(self.scenario, &mut world, &self.config, self.cached, self.front_end);
-        let run = judged(report, &mut world, &self.config);
-        self.log = std::mem::take(&mut world.log);
-        run
+        judged(report, &mut world, &self.config)
     }
 
     fn plot<'p>(&self, menu: Option<&'p Menu>) -> Plot<'p>
@@ -327,14 +324,15 @@ fn judged<C: Chooser>(report: Report, world: &mut World<'_, '_, C>, config: &Con
     let (bytes, largest) = world.bytes();
     let mismatches = if world.is_told() { unmet(world) } else { Vec::new() };
     let (happened, moves) = world.happened();
-    let process = world.process();
+    let World { process, evidence, past, .. } = &mut *world;
+    let watch = &past.watch;
     let moved = !moves.is_empty();
-    let mut violations = world.past.watch.judge(process, &report, conclusions, accesses, moved);
+    let mut violations = watch.judge(process, &report, conclusions, accesses, moved);
     // Where the target has become another one, what was seen may not be true any more.
     let is_same = !moves.iter().any(|(_, actor)| actor.changes_structure());
     if violations.is_empty() && report.outcome.is_success() && is_same {
-        let (log, consent, end) = (&world.log, consent(config), accesses + 1);
-        violations = world.past.watch.judge_evidence(log, process, &report, consent, end);
+        let (consent, end) = (consent(config), accesses + 1);
+        violations = watch.judge_evidence(evidence, process, &report, consent, end);
     }
     Run {
         report,
@@ -433,9 +431,9 @@ fn remember(
     let unbuildable = |error: &dyn fmt::Display| Unbuildable::new("cache", error);
     let script = b"/tmp/earlier.py";
     let plot = Plot::default();
-    let mut quiet = Quiet;
-    let past = Past::none(script, &plot, process);
-    let mut world = World::new(process, plot, past, &mut quiet, Trace::off());
+    let (mut quiet, mut evidence) = (Quiet, Evidence::default());
+    let mut past = Past::none(script, &plot, process);
+    let mut world = World::new(process, plot, &mut past, &mut quiet, Trace::off(), &mut evidence);
     let config = Config { write: true, ..config };
     let request = Request { script, cached: None, planned: None };
     let report = softdock_attach::attach(&mut world, &config, request);

@@ -155,7 +155,7 @@ fn small(bytes: &[u8]) -> Option<u64> {
 impl Somewhere {
     fn of(process: &Process, at: Address) -> Somewhere {
         let native = |key| process.thread(key).map_or(0, |live| live.native);
-        match process.place(at) {
+        match process.place(at, 1) {
             Place::Breaker(key) => return Somewhere::Breaker(native(key)),
             Place::Pending(key) => return Somewhere::Pending(native(key)),
             Place::Path(key) => return Somewhere::Path(native(key)),

@@ -12,6 +12,7 @@ use super::acts::{is_pending, path};
 use super::scene::{Passing, Scene};
 use super::{Asked, Step};
 use crate::choice::Quiet;
+use crate::evidence::Evidence;
 use crate::patience::Patience;
 use crate::trace::Trace;
 use crate::world::{Past, Plot, World};
@@ -33,10 +34,10 @@ impl Asking<'_, '_, '_, '_> {
         let (script, config) = (path(step), scene.plot().config.clone());
         let faults = if step == Step::Session { scene.plot().faults.to_vec() } else { Vec::new() };
         let plot = Plot { faults: &faults, ..Plot::default() };
-        let past = Past::none(&script, &plot, process);
-        let mut quiet = Quiet;
+        let mut past = Past::none(&script, &plot, process);
+        let (mut quiet, mut evidence) = (Quiet, Evidence::default());
         let patience = Patience::new(scene.plot().wanted.timeout);
-        let world = World::new(process, plot, past, &mut quiet, Trace::off());
+        let world = World::new(process, plot, &mut past, &mut quiet, Trace::off(), &mut evidence);
         let mut asking = Asking { world, scene, patience, was_pending: false };
         let request = Request { script: &script, cached: None, planned: None };
         let report = softdock_attach::attach(&mut asking, &config, request);
@@ -53,21 +54,21 @@ impl Host for Asking<'_, '_, '_, '_> {
 
     /// Whoever is not waited for any more is not looked at any more either.
     fn wait(&mut self, polls: u32) -> Wait {
-        let was_pending = is_pending(self.world.process());
-        self.scene.arrive(self.world.process_mut());
+        let was_pending = is_pending(self.world.process);
+        self.scene.arrive(self.world.process);
         if polls == 0 {
             self.scene.awaits_thread();
         }
-        let is_pending = is_pending(self.world.process());
+        let is_pending = is_pending(self.world.process);
         self.scene.observe(&[u8::from(is_pending)]);
-        self.scene.observe(&self.world.process().fingerprint().to_le_bytes());
+        self.scene.observe(&self.world.process.fingerprint().to_le_bytes());
         let is_cancelled = self.scene.is_cancelled();
         self.scene.observe(&[u8::from(is_cancelled)]);
         self.scene.asked(|| "waits for the thread".into());
         if self.scene.is_over {
             return Wait::Deadline;
         }
-        let mut clock = Passing { scene: self.scene, process: self.world.process_mut() };
+        let mut clock = Passing { scene: self.scene, process: self.world.process };
         let wait = self.patience.wait(&mut clock, is_cancelled, polls);
         self.was_pending = was_pending && wait == Wait::Deadline;
         wait

@@ -31,14 +31,14 @@ impl<C: Chooser> ProcessMemory for World<'_, '_, C> {
             Some(bytes) if is_plain => {
                 into.copy_from_slice(bytes);
                 self.chooser.observe(into);
-                self.log.read(at, into);
+                self.evidence.log.read_held(at, into.len(), self.process.memory().time());
                 Ok(())
             }
-            _ => self.read_struck(kind.as_ref(), at, into.len(), into),
+            _ => self.read_struck(kind.as_ref(), at, into),
         }
     }
 
-    /// Where nothing goes wrong and nobody writes it down, a copy would be read once.
+    /// Where nobody writes it down, a copy would be read once, or of what fails never.
     fn view<'b>(
         &'b mut self,
         at: Address,
@@ -50,18 +50,24 @@ impl<C: Chooser> ProcessMemory for World<'_, '_, C> {
             return self.read(at, scratch).map(|()| scratch.as_slice());
         }
         let kind = self.strike(Shape::Read(len));
-        let is_plain = kind.is_none() && self.trace.is_off() && self.past.pages.is_none();
-        if !is_plain || self.process.lend(at, len).is_none() {
-            let kind = kind.as_ref();
-            // Of what fails nobody looks at more than there is.
-            let there =
-                kind.map_or(len, |kind| if self.trace.is_off() { reach(kind, len) } else { len });
-            scratch.resize(there, 0);
-            return self.read_struck(kind, at, len, scratch).map(|()| scratch.as_slice());
+        let kind = kind.as_ref();
+        let failed = kind.and_then(|kind| failure(kind, at, len));
+        let is_lie = kind.is_some() && failed.is_none();
+        let is_plain = !is_lie && self.trace.is_off() && self.past.pages.is_none();
+        let there = failed.map_or(len, |error| error.done);
+        if !is_plain || self.process.lend(at, there).is_none() {
+            scratch.resize(len, 0);
+            return self.read_struck(kind, at, scratch).map(|()| scratch.as_slice());
         }
-        let bytes = self.process.lend(at, len).unwrap_or_default();
+        let time = self.process.memory().time();
+        let bytes = self.process.lend(at, there).unwrap_or_default();
+        if let Some(error) = failed {
+            self.chooser.observe(error.kind.name().as_bytes());
+            self.chooser.observe(bytes);
+            return Err(error);
+        }
         self.chooser.observe(bytes);
-        self.log.read(at, bytes);
+        self.evidence.log.read_held(at, len, time);
         Ok(bytes)
     }
 
@@ -78,7 +84,7 @@ impl<C: Chooser> ProcessMemory for World<'_, '_, C> {
             self.past.watch.attacher_dies();
         }
         self.past.watch.writes(self.process, self.past.accesses, at, from);
-        self.log.wrote(at);
+        self.evidence.log.wrote(at);
         let (lands, reported) = landing(kind, at, from.len());
         let skip = match kind {
             Some(FaultKind::Split(first)) => self.split(at, from, *first),
@@ -166,7 +172,7 @@ impl<C: Chooser> Threads for World<'_, '_, C> {
         let question = Question::IsThread(native);
         let known = self.ask(question, |process| process.is_thread(native), |known| !known);
         if known == Ok(true) {
-            self.log.is_thread(native);
+            self.evidence.log.is_thread(native);
         }
         known
     }
@@ -180,7 +186,7 @@ impl<C: Chooser> Threads for World<'_, '_, C> {
         let lie = |is: Identity| Identity { started: is.started + 1, ..is };
         let identity = self.ask(Question::Identity, Process::identity, lie);
         if let Ok(identity) = identity {
-            self.log.identity(identity);
+            self.evidence.log.identity(identity);
         }
         identity
     }
@@ -267,32 +273,25 @@ impl<C: Chooser> World<'_, '_, C> {
         answer
     }
 
-    /// A read of so many bytes, with what goes wrong with it. `into` may hold no more of them than
-    /// the fault lets through.
+    /// A read, with what goes wrong with it.
     fn read_struck(
         &mut self,
         kind: Option<&FaultKind>,
         at: Address,
-        wanted: usize,
         into: &mut [u8],
     ) -> Result<(), MemoryError> {
-        let result = match kind {
-            Some(FaultKind::Short(done)) if *done < wanted => {
-                let done = *done;
-                let kind = if done == 0 { ErrorKind::Unmapped } else { ErrorKind::Short };
-                let read = self.fetch(at, &mut into[..done]);
-                read.and(Err(MemoryError { kind, at, wanted, done }))
+        let failed = kind.and_then(|kind| failure(kind, at, into.len()));
+        let result = match (kind, failed) {
+            (Some(FaultKind::Short(_)), Some(error)) => {
+                self.fetch(at, &mut into[..error.done]).and(Err(error))
             }
-            Some(kind) if honest(kind).is_some() => {
-                let kind = honest(kind).unwrap_or(ErrorKind::Unmapped);
-                Err(MemoryError::untouched(kind, at, wanted))
-            }
-            _ => self.fetch(at, into),
+            (_, Some(error)) => Err(error),
+            (_, None) => self.fetch(at, into),
         };
         lie(kind, into);
         self.show(result, into);
         if result.is_ok() {
-            self.log.read(at, into);
+            self.evidence.log.read(at, into);
         }
         self.trace.read((self.past.site, kind), self.process, at, into, result);
         result
@@ -368,12 +367,14 @@ fn honest(kind: &FaultKind) -> Option<ErrorKind> {
     }
 }
 
-/// How many bytes of a read such a fault lets through.
-fn reach(kind: &FaultKind, len: usize) -> usize {
+/// How a read of so many bytes fails under such a fault, if it does.
+fn failure(kind: &FaultKind, at: Address, wanted: usize) -> Option<MemoryError> {
     match kind {
-        FaultKind::Short(done) => len.min(*done),
-        kind if honest(kind).is_some() => 0,
-        _ => len,
+        FaultKind::Short(done) if *done < wanted => {
+            let kind = if *done == 0 { ErrorKind::Unmapped } else { ErrorKind::Short };
+            Some(MemoryError { kind, at, wanted, done: *done })
+        }
+        kind => honest(kind).map(|kind| MemoryError::untouched(kind, at, wanted)),
     }
 }
 

@@ -13,7 +13,7 @@ pub use moment::{Moment, Retold, Until};
 pub use moves::{key, perform};
 
 use crate::choice::{Chooser, Menu, Open, Shape, What};
-use crate::evidence::{Log, LogEnd};
+use crate::evidence::{Evidence, LogEnd};
 use crate::frontend::FrontEnd;
 use crate::frontend::paged::Pages;
 use crate::oracle::Watch;
@@ -45,15 +45,16 @@ pub struct Plot<'w> {
 
 /// The world of one attempt.
 pub struct World<'w, 's, C> {
-    process: &'w mut Process,
+    /// The process behind the door.
+    pub(crate) process: &'w mut Process,
     plot: Plot<'w>,
     chooser: &'w mut C,
     /// What has happened in it so far.
-    pub past: Past<'s>,
+    pub past: &'w mut Past<'s>,
     /// The same, for a person.
     pub trace: Trace,
     /// What the engine was shown so far.
-    pub log: Log,
+    pub evidence: &'w mut Evidence,
 }
 
 /// What has happened in a world so far, apart from what its process itself can tell.
@@ -130,21 +131,12 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
     pub fn new(
         process: &'w mut Process,
         plot: Plot<'w>,
-        past: Past<'s>,
+        past: &'w mut Past<'s>,
         chooser: &'w mut C,
         trace: Trace,
+        evidence: &'w mut Evidence,
     ) -> World<'w, 's, C> {
-        World { process, plot, chooser, past, trace, log: Log::default() }
-    }
-
-    /// The process, to look at.
-    pub fn process(&self) -> &Process {
-        self.process
-    }
-
-    /// The process, to let it move while the engine waits.
-    pub(crate) fn process_mut(&mut self) -> &mut Process {
-        self.process
+        World { process, plot, chooser, past, trace, evidence }
     }
 
     /// How often the engine touched the target or asked about it.
@@ -220,7 +212,7 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
         self.past.has_begun |= self.past.accesses == 0;
         self.past.looks += 1;
         self.past.hits = [0; Site::ALL.len()];
-        self.log = std::mem::take(&mut self.log).up_to(LogEnd::default());
+        self.evidence.go_back(LogEnd::default());
         for struck in self.past.struck.iter_mut().filter(|struck| **struck == Fate::Struck) {
             *struck = Fate::Spared;
         }
@@ -235,13 +227,16 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
             self.past.bytes += bytes as u64;
             self.past.largest = self.past.largest.max(bytes);
         }
-        let due = self.due();
+        let due = if self.plot.faults.is_empty() { None } else { self.due() };
         if !self.arrive() {
             return Some(FaultKind::Gone);
         }
         self.let_actors_move(shape);
-        let kind = self.past.lasting.clone().or(due);
-        if kind.is_some() { kind } else { self.choose_fault(shape) }
+        match &self.past.lasting {
+            Some(lasting) => Some(lasting.clone()),
+            None if due.is_some() => due,
+            None => self.choose_fault(shape),
+        }
     }
 
     /// What the scenario says of this access: its moves are made, its fault is returned.
@@ -277,7 +272,8 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
 
     /// Whether the run is to go on.
     fn arrive(&mut self) -> bool {
-        let World { chooser, process, past: Past { moved, lasting, watch, .. }, .. } = self;
+        let World { chooser, process, past, .. } = self;
+        let Past { moved, lasting, watch, .. } = &**past;
         chooser.arrive(|| {
             let moves = moved.iter().fold(0, |sum, done| sum << 16 | *done as u128);
             let lasts = lasting.as_ref().map_or(0, |kind| 1 + ordinal(kind));

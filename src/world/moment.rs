@@ -58,7 +58,7 @@ enum Told {
     Waited(Wait),
 }
 
-/// A world whose answers are kept until an access is reached, after which it goes on as it is.
+/// A world whose answers are kept until an access is reached, at which it ends.
 pub struct Until<'r, 'w, 's, C> {
     world: &'r mut World<'w, 's, C>,
     access: u32,
@@ -81,93 +81,88 @@ impl<'r, 'w, 's, C: Chooser> Until<'r, 'w, 's, C> {
         reached.map(|(past, process, log)| Moment { past, process, log, progress, told, bytes })
     }
 
-    /// An access is about to be made.
-    fn arrive(&mut self) {
-        let World { process, past, log, .. } = &self.world;
+    /// Whether an access is still to be made: from the one on that was to be reached, there is
+    /// nobody there any more, so that the engine comes to an end.
+    fn arrive(&mut self) -> Result<(), ErrorKind> {
+        let World { process, past, evidence, .. } = &self.world;
         if self.reached.is_none() && past.accesses + 1 == self.access {
-            self.reached = Some((past.clone(), process.bookmark(), log.end()));
+            self.reached = Some(((**past).clone(), process.bookmark(), evidence.log.end()));
         }
+        if self.reached.is_some() { Err(ErrorKind::Gone) } else { Ok(()) }
     }
 
-    fn keep(&mut self, told: Told) {
-        if self.reached.is_none() {
-            self.told.push(told);
-        }
+    /// The same, for a transfer.
+    fn arrive_at(&mut self, at: Address, wanted: usize) -> Result<(), MemoryError> {
+        self.arrive().map_err(|kind| MemoryError::untouched(kind, at, wanted))
+    }
+
+    fn keep<T: Copy>(&mut self, answer: T, told: impl FnOnce(T) -> Told) -> T {
+        self.told.push(told(answer));
+        answer
     }
 
     /// Keeps bytes, and returns where.
     fn keep_bytes(&mut self, bytes: &[u8]) -> (usize, usize) {
         let start = self.bytes.len();
-        if self.reached.is_none() {
-            self.bytes.extend_from_slice(bytes);
-        }
+        self.bytes.extend_from_slice(bytes);
         (start, bytes.len())
     }
 }
 
 impl<C: Chooser> ProcessMemory for Until<'_, '_, '_, C> {
     fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError> {
-        self.arrive();
+        self.arrive_at(at, into.len())?;
         let result = self.world.read(at, into);
         let (start, len) = self.keep_bytes(into);
-        self.keep(Told::Read { at, start, len, result });
-        result
+        self.keep(result, |result| Told::Read { at, start, len, result })
     }
 
     fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
-        self.arrive();
+        self.arrive_at(at, from.len())?;
         let result = self.world.write(at, from);
-        self.keep(Told::Wrote { at, result });
-        result
+        self.keep(result, |result| Told::Wrote { at, result })
     }
 }
 
 impl<C: Chooser> Modules for Until<'_, '_, '_, C> {
     fn candidate(&mut self, rank: usize) -> Result<Option<&Candidate>, ErrorKind> {
-        self.arrive();
+        self.arrive()?;
         let found = self.world.candidate(rank);
-        if self.reached.is_none() {
-            self.told.push(Told::Candidate(found.map(|found| found.cloned())));
-        }
+        self.told.push(Told::Candidate(found.map(|found| found.cloned())));
         found
     }
 
     fn read_image(&mut self, at: Address, into: &mut [u8]) -> Result<bool, ErrorKind> {
-        self.arrive();
+        self.arrive()?;
         let known = self.world.read_image(at, into);
         let (start, len) = self.keep_bytes(into);
-        self.keep(Told::Image { start, len, known });
-        known
+        self.keep(known, |known| Told::Image { start, len, known })
     }
 
     fn writable(&mut self, nth: usize) -> Result<Option<MemoryRange>, ErrorKind> {
-        self.arrive();
+        self.arrive()?;
         let range = self.world.writable(nth);
-        self.keep(Told::Writable(range));
-        range
+        self.keep(range, Told::Writable)
     }
 }
 
 impl<C: Chooser> Threads for Until<'_, '_, '_, C> {
     fn is_thread(&mut self, native: u64) -> Result<bool, ErrorKind> {
-        self.arrive();
+        self.arrive()?;
         let known = self.world.is_thread(native);
-        self.keep(Told::IsThread(known));
-        known
+        self.keep(known, Told::IsThread)
     }
 
     fn main_thread(&mut self) -> Result<Option<u64>, ErrorKind> {
-        self.arrive();
+        self.arrive()?;
         let main = self.world.main_thread();
-        self.keep(Told::MainThread(main));
-        main
+        self.keep(main, Told::MainThread)
     }
 
     fn identity(&mut self) -> Result<Identity, ErrorKind> {
-        self.arrive();
+        self.arrive()?;
         let identity = self.world.identity();
-        self.keep(Told::Identity(identity));
-        identity
+        self.keep(identity, Told::Identity)
     }
 }
 
@@ -186,16 +181,17 @@ impl<C: Chooser> Host for Until<'_, '_, '_, C> {
     }
 
     fn wait(&mut self, polls: u32) -> Wait {
+        if self.reached.is_some() {
+            return Wait::Deadline;
+        }
         let wait = self.world.wait(polls);
-        self.keep(Told::Waited(wait));
-        wait
+        self.keep(wait, Told::Waited)
     }
 
     fn freeze(&mut self) -> Result<(), ErrorKind> {
-        self.arrive();
+        self.arrive()?;
         let frozen = self.world.freeze();
-        self.keep(Told::Froze(frozen));
-        frozen
+        self.keep(frozen, Told::Froze)
     }
 
     fn thaw(&mut self) {

@@ -18,10 +18,10 @@ pub trait ProcessMemory {
     fn read(&mut self, at: Address, into: &mut [u8]) -> Result<(), MemoryError>;
 
     /// The `len` bytes from `at`, read into `scratch` as [`ProcessMemory::read`] does, or lent by
-    /// whoever has them at hand. For long searches, where copying would cost as much as looking.
+    /// whoever has them at hand. For what is looked at and not kept, or only where all is well.
     ///
     /// # Errors
-    /// As [`ProcessMemory::read`].
+    /// As [`ProcessMemory::read`]; `scratch` may then hold anything.
     fn view<'b>(
         &'b mut self,
         at: Address,

@@ -199,13 +199,14 @@ impl Process {
         self.threads().find(|live| live.key == key)
     }
 
-    /// What this byte is to an attacher, now.
+    /// What these bytes are to an attacher, now: elsewhere, unless all of them are of one thing.
     #[must_use]
-    pub fn place(&self, at: Address) -> Place {
+    pub fn place(&self, at: Address, len: usize) -> Place {
+        let all_in = |span: Span| span.contains_all(at, len as u64);
         let place = |live: LiveThread| match () {
-            () if live.breaker.at == at => Some(Place::Breaker(live.key)),
-            () if live.pending.contains(at) => Some(Place::Pending(live.key)),
-            () if live.path.contains(at) => Some(Place::Path(live.key)),
+            () if all_in(Span { len: 1, ..live.breaker }) => Some(Place::Breaker(live.key)),
+            () if all_in(live.pending) => Some(Place::Pending(live.key)),
+            () if all_in(live.path) => Some(Place::Path(live.key)),
             () => None,
         };
         self.threads().find_map(place).unwrap_or(Place::Elsewhere)

@@ -30,7 +30,13 @@ impl Span {
     /// Whether this byte is one of them.
     #[must_use]
     pub fn contains(&self, at: Address) -> bool {
-        at.checked_sub(self.at).is_some_and(|skip| skip < self.len)
+        self.contains_all(at, 1)
+    }
+
+    /// Whether these bytes are all of them or some.
+    #[must_use]
+    pub fn contains_all(&self, at: Address, len: u64) -> bool {
+        at.checked_sub(self.at).is_some_and(|skip| skip.saturating_add(len) <= self.len)
     }
 }
 

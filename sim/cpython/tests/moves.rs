@@ -310,7 +310,7 @@ fn freed_memory_can_become_anything() {
     let new = process.start_thread(0, &ThreadSpec::default()).unwrap();
     assert_ne!(process.thread(new).unwrap().at, gone.at);
     let newest = process.thread(ThreadKey(2)).unwrap();
-    assert_eq!(process.place(newest.breaker.at), Place::Breaker(newest.key), "neighbours stand");
+    assert_eq!(process.place(newest.breaker.at, 1), Place::Breaker(newest.key), "neighbours stand");
 }
 
 #[test]

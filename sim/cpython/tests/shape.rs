@@ -344,15 +344,23 @@ fn places_are_the_three_fields_of_live_threads() {
     let mut process = built(&of(Build::Linux3_14_10));
     let live = process.thread(ThreadKey(1)).unwrap();
     let at = |offset: u64| live.at.checked_add(offset).unwrap();
-    assert_eq!(process.place(at(23)), Place::Elsewhere);
-    assert_eq!(process.place(at(24)), Place::Breaker(live.key));
-    assert_eq!(process.place(at(25)), Place::Elsewhere, "the instrumentation version");
-    assert_eq!(process.place(at(304)), Place::Pending(live.key));
-    assert_eq!(process.place(at(308)), Place::Path(live.key));
-    assert_eq!(process.place(at(819)), Place::Path(live.key));
-    assert_eq!(process.place(at(820)), Place::Elsewhere);
+    assert_eq!(process.place(at(23), 1), Place::Elsewhere);
+    assert_eq!(process.place(at(24), 1), Place::Breaker(live.key));
+    assert_eq!(process.place(at(25), 1), Place::Elsewhere, "the instrumentation version");
+    assert_eq!(process.place(at(304), 1), Place::Pending(live.key));
+    assert_eq!(process.place(at(308), 1), Place::Path(live.key));
+    assert_eq!(process.place(at(819), 1), Place::Path(live.key));
+    assert_eq!(process.place(at(820), 1), Place::Elsewhere);
+    for (offset, len, whole) in [
+        (24, 1, Place::Breaker(live.key)),
+        (304, 4, Place::Pending(live.key)),
+        (308, 512, Place::Path(live.key)),
+    ] {
+        assert_eq!(process.place(at(offset), len), whole);
+        assert_eq!(process.place(at(offset), len + 1), Place::Elsewhere, "a byte too many");
+    }
     process.exit_thread(live.key).unwrap();
-    assert_eq!(process.place(at(24)), Place::Elsewhere, "a dead thread has no fields");
+    assert_eq!(process.place(at(24), 1), Place::Elsewhere, "a dead thread has no fields");
 }
 
 fn refused(change: impl FnOnce(&mut ProcessSpec)) -> SpecError {

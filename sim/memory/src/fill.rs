@@ -28,8 +28,9 @@ impl Fill {
     pub fn read(self, at: u64, into: &mut [u8]) {
         if at.is_multiple_of(8) && into.len().is_multiple_of(8) {
             // Whole pages, when a page is written for the first time.
-            for (word, at) in into.chunks_exact_mut(8).zip((at..).step_by(8)) {
-                word.copy_from_slice(&self.word(at).to_le_bytes());
+            let (words, _) = into.as_chunks_mut::<8>();
+            for (word, nth) in words.iter_mut().zip(0..) {
+                *word = self.word(at.wrapping_add(nth * 8)).to_le_bytes();
             }
             return;
         }

@@ -7,7 +7,7 @@ use softdock_process::Address;
 
 use crate::fingerprint::Fingerprint;
 use crate::region::{Backing, Region};
-use crate::space::AddressSpace;
+use crate::space::{AddressSpace, Unmapped};
 
 /// A write that came through the door since the checkpoint: the bytes that landed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,34 @@ impl AddressSpace {
         Bookmark { changes, replaced, writes, fingerprint: self.fingerprint }
     }
 
+    /// How many changes were made since the checkpoint: a time, for [`AddressSpace::peek_at`].
+    #[must_use]
+    pub fn time(&self) -> usize {
+        self.journal.changes.len()
+    }
+
+    /// What bytes were at that time, as the world sees them. Pages that were mapped or unmapped
+    /// since count as what they are now.
+    ///
+    /// # Errors
+    /// When not every byte is mapped; `into` is then unspecified.
+    #[inline]
+    pub fn peek_at(&self, time: usize, at: Address, into: &mut [u8]) -> Result<(), Unmapped> {
+        self.peek_into(at, into)?;
+        let (at, len) = (at.get(), into.len() as u64);
+        for change in self.journal.changes.get(time..).unwrap_or_default().iter().rev() {
+            match *change {
+                Change::Bytes { at: changed, len: old, replaced, .. }
+                    if changed < at + len && at < changed + old as u64 =>
+                {
+                    lay_over(into, at, &self.journal.replaced[replaced..replaced + old], changed);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Goes back to a state between the checkpoint and now. One that was gone back behind since is
     /// no state any more, and what comes of it is unspecified.
     pub fn return_to(&mut self, bookmark: &Bookmark) {
@@ -186,6 +214,15 @@ impl AddressSpace {
     }
 }
 
+/// Replaces those of `bytes`, which lie at `at`, that lie where `old` ones do.
+fn lay_over(bytes: &mut [u8], at: u64, old: &[u8], old_at: u64) {
+    let (ahead, behind) = (at.saturating_sub(old_at), old_at.saturating_sub(at));
+    let old = old.iter().skip(ahead as usize);
+    for (byte, old) in bytes.iter_mut().skip(behind as usize).zip(old) {
+        *byte = *old;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::{AddressSpace, PAGE_BYTES, Protection};
@@ -203,6 +240,26 @@ mod tests {
         assert_eq!(memory.store.len() as u64, 2 * PAGE_BYTES);
         memory.restore();
         assert_eq!(memory.store.len() as u64, PAGE_BYTES);
+    }
+
+    /// Writes before, across either end of, within and behind what is looked at.
+    #[test]
+    fn what_was_there_at_a_time_can_be_looked_at() {
+        let mut memory = AddressSpace::new();
+        let at = |offset: u64| Address::new(2 * PAGE_BYTES - 8 + offset);
+        memory.map(Address::new(PAGE_BYTES), 2 * PAGE_BYTES, Protection::ReadWrite).unwrap();
+        memory.checkpoint();
+        let mut held = Vec::new();
+        for nth in 0..200_u64 {
+            held.push((memory.time(), memory.peek(at(6), 5).unwrap()));
+            let (from, len) = (nth * 7 % 17, nth as usize * 5 % 9);
+            memory.poke(at(from), &vec![nth as u8 + 1; len]).unwrap();
+        }
+        for (time, expected) in held {
+            let mut bytes = [0; 5];
+            memory.peek_at(time, at(6), &mut bytes).unwrap();
+            assert_eq!(bytes, *expected, "after {time} changes");
+        }
     }
 
     #[test]

@@ -199,9 +199,9 @@ impl AddressSpace {
     fn toggle(&mut self, at: u64, offset: usize, end: usize) {
         let first = offset & !7;
         let mut place = at & !7;
-        for word in self.store[first..end.next_multiple_of(8)].chunks_exact(8) {
-            let word = word.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
-            self.fingerprint.toggle(place, word);
+        let (words, _) = self.store[first..end.next_multiple_of(8)].as_chunks::<8>();
+        for word in words {
+            self.fingerprint.toggle(place, u64::from_le_bytes(*word));
             place += 8;
         }
     }
