@@ -2,6 +2,7 @@
 //! what was expected there.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
@@ -41,10 +42,7 @@ impl Mistake {
     /// first time the text has it.
     #[must_use]
     pub fn near(path: &Path, text: &str, token: &str, message: impl fmt::Display) -> Mistake {
-        let at = text.find(token).unwrap_or(0);
-        let before = &text[..at];
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        let (line, column) = place(text, text.find(token).unwrap_or(0));
         let message = message.to_string();
         Mistake { path: path.into(), line, column, message, text: text.into() }
     }
@@ -66,27 +64,44 @@ impl Mistake {
         let Some(start) = text.find(quoted).filter(|_| !quoted.is_empty()) else {
             return Mistake::whole(path, format!("program, line {line}: {message}"));
         };
-        let before = &text[..start];
-        let first = before.matches('\n').count() + 1;
-        let indent = before.chars().rev().take_while(|c| *c != '\n').count();
-        let column = if line == 1 { column + indent } else { column };
+        let (first, indented) = place(text, start);
+        let column = if line == 1 { column + indented - 1 } else { column };
         Mistake { path: path.into(), line: first + line - 1, column, message, text: text.into() }
     }
 
     fn of_ron(path: &Path, text: &str, error: &SpannedError) -> Mistake {
-        let (line, column) = (error.span.start.line, error.span.start.col);
-        let message = with_suggestion(&error.code);
+        let (mut line, mut column) = (error.span.start.line, error.span.start.col);
+        let mut message = with_suggestion(&error.code);
+        if let Some(expected) = expected(&error.code) {
+            let at = value_at(text, offset(text, line, column));
+            (line, column) = place(text, at);
+            message = wrong_value(text, at, expected);
+        }
         Mistake { path: path.into(), line, column, message, text: text.into() }
     }
+}
 
-    /// Where the mistake is, in bytes of the text.
-    fn offset(&self) -> usize {
-        let start: usize =
-            self.text.split_inclusive('\n').take(self.line.saturating_sub(1)).map(str::len).sum();
-        let line = self.text[start..].lines().next().unwrap_or_default();
-        let column = self.column.saturating_sub(1);
-        start + line.char_indices().nth(column).map_or(line.len(), |(at, _)| at)
-    }
+/// Line and column, from 1, of this byte of the text.
+fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..at];
+    let line = before.matches('\n').count() + 1;
+    (line, before.chars().rev().take_while(|c| *c != '\n').count() + 1)
+}
+
+/// The byte of the text at this line and column.
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let line = text[start..].lines().next().unwrap_or_default();
+    let column = column.saturating_sub(1);
+    start + line.char_indices().nth(column).map_or(line.len(), |(at, _)| at)
+}
+
+/// The word that starts there, or else the one character, which may be of several bytes.
+fn word(text: &str, at: usize) -> &str {
+    let rest = &text[at..];
+    let word = rest.find(|c: char| !(c.is_alphanumeric() || "-_.\"".contains(c)));
+    let first = rest.chars().next().map_or(0, char::len_utf8);
+    &rest[..word.unwrap_or(rest.len()).max(first)]
 }
 
 impl fmt::Display for Mistake {
@@ -96,12 +111,8 @@ impl fmt::Display for Mistake {
         if self.line == 0 {
             return write!(f, "error: {}\n --> {path}", self.message);
         }
-        let at = self.offset();
-        // The word that starts there, or else the one character, which may be of several bytes.
-        let rest = &self.text[at..];
-        let word = rest.find(|c: char| !(c.is_alphanumeric() || "-_.\"".contains(c)));
-        let first = rest.chars().next().map_or(0, char::len_utf8);
-        let end = at + word.unwrap_or(rest.len()).max(first);
+        let at = offset(&self.text, self.line, self.column);
+        let end = at + word(&self.text, at).len();
         let snippet = Snippet::source(&self.text)
             .path(&path)
             .annotation(AnnotationKind::Primary.span(at..end));
@@ -124,6 +135,67 @@ fn with_suggestion(error: &Error) -> String {
     match meant {
         Some(name) => format!("{error}; did you mean `{name}`?"),
         None => error.to_string(),
+    }
+}
+
+/// What kind of value was expected, where another one was found.
+fn expected(error: &Error) -> Option<&'static str> {
+    Some(match error {
+        Error::ExpectedArray => "a list in `[…]`",
+        Error::ExpectedMap => "a table in `{…}`",
+        Error::ExpectedStructLike | Error::ExpectedNamedStructLike(_) => "fields in `(…)`",
+        Error::ExpectedInteger => "a whole number",
+        Error::IntegerOutOfBounds => "a number that is neither negative nor too large",
+        Error::ExpectedBoolean => "`true` or `false`",
+        Error::ExpectedString => "a text in quotes",
+        Error::ExpectedIdentifier => "a name without quotes",
+        _ => return None,
+    })
+}
+
+/// Where a value begins of which RON says that it is here: right behind what comes before it, or
+/// behind a minus of its own.
+fn value_at(text: &str, at: usize) -> usize {
+    match text[..at].strip_suffix('-') {
+        Some(before) => before.len(),
+        None => {
+            let is_before = |c: char| c.is_whitespace() || c == ':';
+            text.len() - text[at..].trim_start_matches(is_before).len()
+        }
+    }
+}
+
+/// What is there instead, whose value it is, and which field may be meant.
+fn wrong_value(text: &str, at: usize, expected: &str) -> String {
+    let message = match word(text, at) {
+        "" => format!("expected {expected}, found the end"),
+        found => format!("expected {expected}, found `{found}`"),
+    };
+    let Some(before) = text[..at].trim_end().strip_suffix(':') else { return message };
+    let field = before.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next();
+    let field = field.unwrap_or_default();
+    let there = before.len() - field.len()..before.len();
+    match other_number(field).filter(|other| takes_it(text, there, at, other)) {
+        Some(other) => format!("`{field}`: {message}; did you mean `{other}`?"),
+        None => format!("`{field}`: {message}"),
+    }
+}
+
+/// `threads` for `thread`, and the other way round.
+fn other_number(field: &str) -> Option<String> {
+    match field.strip_suffix('s') {
+        Some(one) => (!one.is_empty()).then(|| one.to_owned()),
+        None => (!field.is_empty()).then(|| format!("{field}s")),
+    }
+}
+
+/// Whether the value at this byte is none that a field of another name would mind.
+fn takes_it(text: &str, field: Range<usize>, at: usize, other: &str) -> bool {
+    let text = [&text[..field.start], other, &text[field.end..]].concat();
+    let value = at + other.len() - field.len();
+    match grammar().from_str::<Scenario>(&text) {
+        Ok(_) => true,
+        Err(error) => offset(&text, error.span.start.line, error.span.start.col) > value,
     }
 }
 
@@ -182,11 +254,45 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_another_kind_is_told_with_its_field_and_what_was_expected() {
+        for (text, message) in [
+            ("process: (threads: \"two\")", "`threads`: expected a whole number, found `\"two\"`"),
+            (
+                "process: (threads: -1)",
+                "`threads`: expected a number that is neither negative nor too large, found `-1`",
+            ),
+            ("process: 3", "`process`: expected fields in `(…)`, found `3`"),
+            ("config: (freeze:\n1)", "`freeze`: expected `true` or `false`, found `1`"),
+            ("faults: [(kind: Short(\"3\"))]", "expected a whole number, found `\"3\"`"),
+            (
+                "process: (thread: 2)",
+                "`thread`: expected a list in `[…]`, found `2`; did you mean `threads`?",
+            ),
+            (
+                "process: (threads: [])",
+                "`threads`: expected a whole number, found `[`; did you mean `thread`?",
+            ),
+            // The field is right, and so is no other.
+            ("faults: 3", "`faults`: expected a list in `[…]`, found `3`"),
+        ] {
+            let mistake = mistake(&format!("Attach(about: \"x\", {text})"));
+            assert_eq!(mistake.message, message, "{text}");
+        }
+        let unfinished = mistake("Attach(about: \"x\", faults:");
+        assert_eq!(unfinished.message, "`faults`: expected a list in `[…]`, found the end");
+    }
+
+    #[test]
     fn no_text_makes_it_panic() {
         let odd = ["", "Attach", "Attach(", "\u{0}", "Attach(about: \"é\", x: 1)", "(((((((((("];
         for text in odd.into_iter().chain(["Attach(about: \u{fffd}\u{fffd})", "→", "Attach(→"])
         {
             assert!(!mistake(text).to_string().is_empty());
+        }
+        // RON comes to no such place by itself; a letter of several bytes right before the name.
+        for text in ["→faults: 3", "→: 3", "é-3", ": ", "→"] {
+            let at = text.find(['3', ' ']).unwrap_or(0);
+            assert!(wrong_value(text, value_at(text, at), "x").starts_with(['`', 'e']));
         }
     }
 }
