@@ -26,7 +26,7 @@ pub struct Evidence {
     words: Vec<Vec<(Address, u64)>>,
     fields: Fields,
     /// What was found before about the time up to the first write: runs that are gone on from after
-    /// it have the same.
+    /// it have the same. None that changes the lists of the target is judged here.
     before: Option<Before>,
 }
 
