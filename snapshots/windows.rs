@@ -90,6 +90,21 @@ fn process() -> impl Strategy<Value = Attach> {
     )
 }
 
+/// Nobody finds words that stand behind all the bytes that are searched, and six that are nearly
+/// right stand before them. Found by the fuzzer of sweeps.
+#[test]
+fn a_table_whose_words_nobody_looks_at_is_no_readable_one() {
+    for (between, is_known) in [(400, true), (420, false)] {
+        let words = "0, ".repeat(between);
+        let changes = format!("Insert(712, [24, 308, 8076, 0, 4, 512, {words}])");
+        let attach = scenario(&format!("version: \"3.16.0\", changes: [{changes}]"));
+        let mut stage = Stage::new(&attach).expect("a process");
+        let run = stage.run(Trace::off());
+        assert_eq!(is_readable(&attach, stage.process().table()), is_known);
+        assert_eq!(run.violations.is_empty(), is_known, "{}", run.report.summary());
+    }
+}
+
 /// A list of threads by a guess would tell of scripts that are not pending, and hide those that
 /// are.
 #[test]

@@ -6,7 +6,8 @@ pub const TABLE_BYTES_KNOWN_MAX: usize = 888;
 
 /// Bytes searched for the `debugger_support` words when the version is unknown. Known tables end
 /// by 888; what follows them are live fields of the runtime, searched too so that a second
-/// plausible window is noticed and refused.
+/// plausible window is noticed and refused. A table that is longer than this, with six words that
+/// are nearly right before the true ones, cannot be told from one that ends with them.
 pub const TABLE_BYTES_SEARCHED_MAX: usize = 4096;
 
 /// Places looked at for a runtime. A process maps a few hundred files at most in practice; each
