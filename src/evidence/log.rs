@@ -51,7 +51,7 @@ pub(crate) struct LogEnd {
     bytes: usize,
 }
 
-/// Bytes of one read that are kept: no field that a fact is about lies further from the start of
+/// Bytes of one read that are noted: no field that a fact is about lies further from the start of
 /// what holds it. What is longer is a search.
 const LOGGED_MAX: usize = 4096;
 

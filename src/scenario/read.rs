@@ -70,13 +70,14 @@ impl Mistake {
     }
 
     fn of_ron(path: &Path, text: &str, error: &SpannedError) -> Mistake {
-        let (mut line, mut column) = (error.span.start.line, error.span.start.col);
-        let mut message = with_suggestion(&error.code);
-        if let Some(expected) = expected(&error.code) {
-            let at = value_at(text, offset(text, line, column));
-            (line, column) = place(text, at);
-            message = wrong_value(text, at, expected);
-        }
+        let (line, column) = (error.span.start.line, error.span.start.col);
+        let ((line, column), message) = match expected(&error.code) {
+            Some(expected) => {
+                let at = value_at(text, offset(text, line, column));
+                (place(text, at), wrong_value(text, at, expected))
+            }
+            None => ((line, column), with_suggestion(&error.code)),
+        };
         Mistake { path: path.into(), line, column, message, text: text.into() }
     }
 }
@@ -195,6 +196,7 @@ fn takes_it(text: &str, field: Range<usize>, at: usize, other: &str) -> bool {
     let value = at + other.len() - field.len();
     match grammar().from_str::<Scenario>(&text) {
         Ok(_) => true,
+        Err(SpannedError { code: Error::DuplicateStructField { .. }, .. }) => false,
         Err(error) => offset(&text, error.span.start.line, error.span.start.col) > value,
     }
 }
@@ -272,6 +274,8 @@ mod tests {
                 "process: (threads: [])",
                 "`threads`: expected a whole number, found `[`; did you mean `thread`?",
             ),
+            // There is that one already.
+            ("process: (thread: 2, threads: 2)", "`thread`: expected a list in `[…]`, found `2`"),
             // The field is right, and so is no other.
             ("faults: 3", "`faults`: expected a list in `[…]`, found `3`"),
         ] {

@@ -61,14 +61,12 @@ impl<C: Chooser> ProcessMemory for World<'_, '_, C> {
         }
         let time = self.process.memory().time();
         let bytes = self.process.lend(at, there).unwrap_or_default();
-        if let Some(error) = failed {
-            self.chooser.observe(error.kind.name().as_bytes());
-            self.chooser.observe(bytes);
-            return Err(error);
+        let result = failed.map_or(Ok(()), Err);
+        show(self.chooser, result, bytes);
+        if result.is_ok() {
+            self.evidence.log.read_held(at, len, time);
         }
-        self.chooser.observe(bytes);
-        self.evidence.log.read_held(at, len, time);
-        Ok(bytes)
+        result.map(|()| bytes)
     }
 
     fn write(&mut self, at: Address, from: &[u8]) -> Result<(), MemoryError> {
@@ -99,7 +97,7 @@ impl<C: Chooser> ProcessMemory for World<'_, '_, C> {
             ..error
         });
         let result = written.and(reported);
-        self.show(result, &[]);
+        show(self.chooser, result, &[]);
         self.trace.wrote((self.past.site, kind), self.process, at, from, result);
         result
     }
@@ -289,7 +287,7 @@ impl<C: Chooser> World<'_, '_, C> {
             (_, None) => self.fetch(at, into),
         };
         lie(kind, into);
-        self.show(result, into);
+        show(self.chooser, result, into);
         if result.is_ok() {
             self.evidence.log.read(at, into);
         }
@@ -342,15 +340,15 @@ impl<C: Chooser> World<'_, '_, C> {
         self.past.watch.landed(self.process, at, &bytes[..landed], before);
         written
     }
+}
 
-    /// Tells the chooser what the engine gets to see of a transfer.
-    fn show(&mut self, result: Result<(), MemoryError>, bytes: &[u8]) {
-        match result {
-            Ok(()) => self.chooser.observe(bytes),
-            Err(error) => {
-                self.chooser.observe(error.kind.name().as_bytes());
-                self.chooser.observe(bytes.get(..error.done).unwrap_or_default());
-            }
+/// Tells the chooser what the engine gets to see of a transfer.
+fn show<C: Chooser>(chooser: &mut C, result: Result<(), MemoryError>, bytes: &[u8]) {
+    match result {
+        Ok(()) => chooser.observe(bytes),
+        Err(error) => {
+            chooser.observe(error.kind.name().as_bytes());
+            chooser.observe(bytes.get(..error.done).unwrap_or_default());
         }
     }
 }

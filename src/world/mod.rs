@@ -227,7 +227,7 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
             self.past.bytes += bytes as u64;
             self.past.largest = self.past.largest.max(bytes);
         }
-        let due = if self.plot.faults.is_empty() { None } else { self.due() };
+        let due = self.due();
         if !self.arrive() {
             return Some(FaultKind::Gone);
         }
