@@ -90,8 +90,8 @@ fn process() -> impl Strategy<Value = Attach> {
     )
 }
 
-/// Words behind all the bytes that are searched are seen by nobody, who goes by six before them that
-/// are nearly right. Found by the fuzzer of sweeps.
+/// Words behind all the bytes that are searched are seen by nobody: one goes by six before them
+/// that are nearly right. Found by the fuzzer of sweeps.
 #[test]
 fn a_table_whose_words_nobody_looks_at_is_no_readable_one() {
     for (between, is_known) in [(400, true), (420, false)] {
