@@ -7,6 +7,11 @@ pub(crate) fn slice(bytes: &[u8], at: u64, len: u64) -> Option<&[u8]> {
     bytes.get(start..end)
 }
 
+/// All bytes from `at` on, none where there are fewer.
+pub(crate) fn rest(bytes: &[u8], at: u64) -> &[u8] {
+    usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default()
+}
+
 /// The 64-bit word at `at`.
 pub(crate) fn u64_at(bytes: &[u8], at: u64) -> Option<u64> {
     slice(bytes, at, 8)?.try_into().ok().map(u64::from_le_bytes)

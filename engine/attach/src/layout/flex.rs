@@ -2,7 +2,7 @@
 //! assignments may survive; live memory must prove exactly one of them, and even that is not
 //! enough to write unless the mapped file proves the table or the settings allow it.
 
-use super::extended::{common, complete_if_known, known, places};
+use super::extended::{common, complete_if_known, known, windows};
 use super::strict::out_of_group;
 use super::support::{self, SUPPORT_BYTES, Sizes, Support};
 use super::{Head, Layout, LayoutFault, Slab};
@@ -38,8 +38,7 @@ pub(super) fn layouts(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
         return Err(LayoutFault::Ambiguous);
     }
     let mut layouts: Vec<Layout> = Vec::new();
-    for at in places(slab) {
-        let Some(words) = support::words(slab.bytes, at) else { break };
+    for (at, words) in windows(slab, sizes) {
         for support in assignments(words, sizes) {
             let Some(layout) = layout(slab, at, support) else { continue };
             let in_order = support == Support::from_words(words);
@@ -63,7 +62,7 @@ pub(super) fn layouts(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
 /// Whether six words in CPython's order, the path right behind the flag, tell of a path buffer that
 /// is too small to be used.
 fn shows_small_buffer(slab: Slab<'_>, sizes: Sizes) -> bool {
-    places(slab).filter_map(|at| Support::read(slab.bytes, at)).any(|support| {
+    windows(slab, sizes).map(|(_, words)| Support::from_words(words)).any(|support| {
         limits::SCRIPT_PATH_SIZE_SHOWN.contains(&support.debugger_script_path_size)
             && support.debugger_pending_call.checked_add(4) == Some(support.debugger_script_path)
             && support.check_but_for_size(sizes).is_ok()
@@ -90,7 +89,7 @@ fn assignments(words: [u64; 6], sizes: Sizes) -> Vec<Support> {
         if !limits::SCRIPT_PATH_SIZE.contains(&capacity) || capacity > sizes.thread {
             continue;
         }
-        permute(order, 0, sizes, &mut |order| {
+        permute(&mut order, 0, sizes, &mut |order| {
             let support = Support::from_words(order);
             if support.check(sizes).is_ok() && !accepted.contains(&support) {
                 accepted.push(support);
@@ -101,17 +100,17 @@ fn assignments(words: [u64; 6], sizes: Sizes) -> Vec<Support> {
 }
 
 /// Visits the orders of all words but the last, as far as each word may be where it stands.
-fn permute(words: [u64; 6], from: usize, sizes: Sizes, visit: &mut impl FnMut([u64; 6])) {
+fn permute(words: &mut [u64; 6], from: usize, sizes: Sizes, visit: &mut impl FnMut([u64; 6])) {
     const LAST: usize = 5;
     if from >= LAST {
-        return visit(words);
+        return visit(*words);
     }
     for other in from..LAST {
-        let mut order = words;
-        order.swap(from, other);
-        if may_begin(order, from, sizes) {
-            permute(order, from.saturating_add(1), sizes, visit);
+        words.swap(from, other);
+        if may_begin(*words, from, sizes) {
+            permute(words, from.saturating_add(1), sizes, visit);
         }
+        words.swap(from, other);
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) fn parse(slab: Slab<'_>) -> Result<Layout, LayoutFault> {
     let mut head = Head::read(slab, common())?;
     head.check()?;
     let sizes = head.sizes();
-    let (at, support) = only_window(slab, |support| {
+    let (at, support) = only_window(slab, sizes, |support| {
         support.check_canonical_size().and_then(|()| support.check_writes(sizes)).is_ok()
             && support.debugger_pending_call.checked_add(4) == Some(support.debugger_script_path)
     })?;

@@ -110,6 +110,26 @@ fn exactly_one_window_in_exactly_one_order_keeps_the_rules() {
     }
 }
 
+/// What is passed by has no word that can tell of a path buffer, wherever such words stand: at both
+/// ends, next to each other, and as far apart as six words and more.
+#[test]
+fn only_windows_without_a_capacity_are_passed_by() {
+    const BEHIND_HEAD: usize = 27;
+    let mut words = PYTHON_3_15_2.to_vec();
+    for nth in [BEHIND_HEAD, BEHIND_HEAD + 1, 40, 45, 51, 58, 110] {
+        words[nth] = 320;
+    }
+    let bytes = section(&words);
+    let bytes = &bytes[..words.len() * 8];
+    let slab = Slab { bytes, version: Version::from_word(words[1]).unwrap(), extent: words[3] };
+    let sizes = Sizes { interpreter: words[6], thread: words[22] };
+    let told: Vec<(u64, [u64; 6])> = extended::windows(slab, sizes).collect();
+    let all = words.windows(6).zip((0_u64..).step_by(8)).skip(BEHIND_HEAD);
+    let near = all.filter(|(six, _)| six.iter().any(|word| (320..=888).contains(word)));
+    let expected: Vec<_> = near.map(|(six, at)| (at, six.try_into().unwrap())).collect();
+    assert_eq!(told, expected);
+}
+
 fn unknown_minor(mut words: Vec<u64>) -> Vec<u64> {
     words[1] = 0x0310_00f0;
     words
