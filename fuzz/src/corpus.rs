@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use softdock::choice::Digest;
-use softdock::codec::{Coded, encode};
+use softdock::codec::Coded;
 use softdock::scenario::names::BuildName;
 use softdock::scenario::process::Image;
 use softdock::scenario::{self, Attach, Scenario};
@@ -23,7 +23,7 @@ use softdock_cpython::{Build, Table};
 
 use crate::crash::{Crash, attempted, attempting};
 use crate::schedule::PLAYS;
-use crate::{Check, TARGETS, committed, memory, stepping};
+use crate::{Check, TARGETS, committed, memory, stepping, sweep};
 
 const USAGE: &str = "usage: corpus sync | corpus triage";
 
@@ -75,7 +75,7 @@ fn seeds(target: &str, scenarios: &[(String, Scenario)]) -> Vec<Vec<u8>> {
         "slab" => tables(),
         "image" => attaches.map(damage).collect(),
         "schedule" => schedules(),
-        "sweep" => attaches.map(encode).collect(),
+        "sweep" => attaches.map(sweep::essence).collect(),
         "stepping" => debuggers(scenarios, 0).collect(),
         "stepping_explore" => {
             debuggers(scenarios, 0).chain(debuggers(scenarios, stepping::FAULTS)).collect()

@@ -7,10 +7,11 @@
 //! end.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use softdock::choice::{Chooser, Classes, Menu, Open, Prefixes, Recorded, What};
-use softdock::codec::decode;
+use softdock::choice::{Chooser, Classes, Digest, Menu, Open, Prefixes, Recorded, What};
+use softdock::codec::{decode, encode};
 use softdock::readable::is_readable;
 use softdock::run::Stage;
 use softdock::scenario::process::Image;
@@ -29,6 +30,23 @@ const THREADS_MAX: usize = 8;
 /// Attaches that one execution may cost, and bytes that one of them may read.
 const ATTACHES_MAX: u64 = 30_000;
 const BYTES_MAX: u64 = 64 * 1024;
+
+/// Whether this is the first input of this process that tells of its scenario. Most of what a
+/// fuzzer changes is nothing that a sweep could notice, and each sweep takes milliseconds.
+#[must_use]
+pub fn is_new(input: &[u8]) -> bool {
+    let mut digest = Digest::default();
+    digest.bytes(&essence(&decode(input)));
+    SEEN.with_borrow_mut(|seen| seen.insert(digest.value()))
+}
+
+/// The shortest input that is swept the same: without what is said to people, what a plain run
+/// must come to, and moves that only an exploration makes.
+#[must_use]
+pub fn essence(scenario: &Attach) -> Vec<u8> {
+    let Attach { about, source, moves, expect, .. } = decode(&[]);
+    encode(&Attach { about, source, moves, expect, ..scenario.clone() })
+}
 
 /// Checks one input.
 ///
@@ -145,6 +163,8 @@ impl Chooser for Noted {
 }
 
 thread_local! {
+    /// The scenarios that were told of.
+    static SEEN: RefCell<HashSet<u128>> = RefCell::default();
     static RATE: RefCell<Rate> = const { RefCell::new(Rate { attaches: 0, took: Duration::ZERO }) };
 }
 

@@ -3,10 +3,17 @@
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{Corpus, fuzz_target};
 use softdock_fuzz::crash::{demand, tell_on_panic};
+use softdock_fuzz::sweep::{check, is_new};
 
 fuzz_target!(
     init: tell_on_panic(),
-    |input: &[u8]| demand(softdock_fuzz::sweep::check(input))
+    |input: &[u8]| -> Corpus {
+        if !is_new(input) {
+            return Corpus::Reject;
+        }
+        demand(check(input));
+        Corpus::Keep
+    }
 );
