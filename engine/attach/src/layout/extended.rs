@@ -5,18 +5,17 @@
 //! Exactly one place may hold six such words in CPython's order. Coincidence thereby turns into
 //! refusal.
 
-use super::support::{SUPPORT_BYTES, Sizes, Support};
+use super::support::SUPPORT_BYTES;
+use super::windows::{self, Window};
 use super::{Head, Layout, LayoutFault, Slab, strict};
-use crate::limits;
 use crate::tables::{PYTHON_3_15, Positions, Table};
-use crate::words::rest;
 
-pub(super) fn parse(slab: Slab<'_>) -> Result<Layout, LayoutFault> {
+pub(super) fn parse(slab: Slab<'_>, windows: &[Window]) -> Result<Layout, LayoutFault> {
     let mut head = Head::read(slab, common())?;
     head.check()?;
     head.check_extent(slab.extent)?;
     let sizes = head.sizes();
-    let (at, support) = only_window(slab, sizes, |support| {
+    let (at, support) = windows::only(windows, |support| {
         support.check_canonical_size().and_then(|()| support.check(sizes)).is_ok()
     })?;
     if known(slab).is_some_and(|table| table.at.debugger_support == at) {
@@ -47,42 +46,4 @@ pub(super) fn complete_if_known(
         Some(table) if table.at.debugger_support == at => strict::complete(head, slab, table.at),
         _ => Ok(()),
     }
-}
-
-/// The only place whose six words, in CPython's order, are accepted.
-pub(super) fn only_window(
-    slab: Slab<'_>,
-    sizes: Sizes,
-    accepts: impl Fn(&Support) -> bool,
-) -> Result<(u64, Support), LayoutFault> {
-    let mut found = None;
-    for (at, words) in windows(slab, sizes) {
-        let support = Support::from_words(words);
-        if accepts(&support) && found.replace((at, support)).is_some() {
-            return Err(LayoutFault::Ambiguous);
-        }
-    }
-    found.ok_or(LayoutFault::NoWindow)
-}
-
-/// Every place behind the head where six words stand that may be those looked for, with these: one
-/// of them at least can tell of a path buffer in a thread state of this size. Nearly all that is
-/// searched has no such word near it, and is passed by after one look at each word.
-pub(super) fn windows(slab: Slab<'_>, sizes: Sizes) -> impl Iterator<Item = (u64, [u64; 6])> {
-    let start = common().current_frame.saturating_add(8);
-    let (words, _) = rest(slab.bytes, start).as_chunks::<8>();
-    let capacities = limits::SCRIPT_PATH_SIZE_SHOWN.start..=sizes.thread;
-    let may_be_capacity = move |word: &[u8; 8]| capacities.contains(&u64::from_le_bytes(*word));
-    let mut seen = 0;
-    let near = (0..words.len()).zip(words).filter(move |(_, word)| may_be_capacity(word));
-    let near = near.flat_map(move |(nth, _)| {
-        let first = nth.saturating_sub(5).max(seen);
-        seen = nth.saturating_add(1);
-        first..seen
-    });
-    near.filter_map(move |nth| {
-        let window = words.get(nth..)?.first_chunk::<6>()?;
-        let at = u64::try_from(nth).ok()?.checked_mul(8)?.checked_add(start)?;
-        Some((at, window.map(u64::from_le_bytes)))
-    })
 }

@@ -2,19 +2,20 @@
 //! assignments may survive; live memory must prove exactly one of them, and even that is not
 //! enough to write unless the mapped file proves the table or the settings allow it.
 
-use super::extended::{common, complete_if_known, known, windows};
+use super::extended::{common, complete_if_known, known};
 use super::strict::out_of_group;
 use super::support::{self, SUPPORT_BYTES, Sizes, Support};
+use super::windows::Window;
 use super::{Head, Layout, LayoutFault, Slab};
 use crate::limits;
 
 /// The layouts that survive the rules, if any.
-pub(super) fn parse(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
+pub(super) fn parse(slab: Slab<'_>, windows: &[Window]) -> Result<Vec<Layout>, LayoutFault> {
     let head = Head::read(slab, common())?;
     head.check()?;
     head.check_extent(slab.extent)?;
     check_known(slab, head.sizes())?;
-    let layouts = layouts(slab)?;
+    let layouts = layouts(slab, windows)?;
     if layouts.is_empty() { Err(LayoutFault::NoWindow) } else { Ok(layouts) }
 }
 
@@ -32,13 +33,13 @@ fn check_known(slab: Slab<'_>, sizes: Sizes) -> Result<(), LayoutFault> {
 }
 
 /// The layouts that survive the rules about the six words.
-pub(super) fn layouts(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
+pub(super) fn layouts(slab: Slab<'_>, windows: &[Window]) -> Result<Vec<Layout>, LayoutFault> {
     let sizes = Head::read(slab, common())?.sizes();
-    if shows_small_buffer(slab, sizes) {
+    if shows_small_buffer(windows, sizes) {
         return Err(LayoutFault::Ambiguous);
     }
     let mut layouts: Vec<Layout> = Vec::new();
-    for (at, words) in windows(slab, sizes) {
+    for &Window { at, words } in windows {
         for support in assignments(words, sizes) {
             let Some(layout) = layout(slab, at, support) else { continue };
             let in_order = support == Support::from_words(words);
@@ -61,8 +62,8 @@ pub(super) fn layouts(slab: Slab<'_>) -> Result<Vec<Layout>, LayoutFault> {
 
 /// Whether six words in CPython's order, the path right behind the flag, tell of a path buffer that
 /// is too small to be used.
-fn shows_small_buffer(slab: Slab<'_>, sizes: Sizes) -> bool {
-    windows(slab, sizes).map(|(_, words)| Support::from_words(words)).any(|support| {
+fn shows_small_buffer(windows: &[Window], sizes: Sizes) -> bool {
+    windows.iter().map(|window| Support::from_words(window.words)).any(|support| {
         limits::SCRIPT_PATH_SIZE_SHOWN.contains(&support.debugger_script_path_size)
             && support.debugger_pending_call.checked_add(4) == Some(support.debugger_script_path)
             && support.check_but_for_size(sizes).is_ok()

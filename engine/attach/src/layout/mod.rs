@@ -14,6 +14,7 @@ mod flex;
 mod relaxed;
 mod strict;
 mod support;
+mod windows;
 
 use crate::limits;
 use crate::tables::{self, Positions};
@@ -21,6 +22,7 @@ use crate::version::Version;
 use crate::words::u64_at;
 use crate::{Config, Flex};
 use support::{Sizes, Support};
+use windows::{Window, windows};
 
 /// Which mode of parsing accepted the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -275,8 +277,9 @@ pub fn parse(slab: Slab<'_>, config: &Config) -> Result<Parsed, (LayoutFault, Pa
     if !is_build(slab) {
         return Err((LayoutFault::FreeThreadedWord, parsed));
     }
+    let windows = windows(slab);
     for (mode, slot) in ParseMode::ALL.into_iter().zip(0_usize..) {
-        match layouts_of(mode, slab, config) {
+        match layouts_of(mode, slab, &windows, config) {
             Ok(layouts) => return Ok(Parsed { mode: Some(mode), layouts, ..parsed }),
             Err(fault) => {
                 if let Some(place) = parsed.faults.get_mut(slot) {
@@ -303,17 +306,19 @@ fn is_build(slab: Slab<'_>) -> bool {
 fn layouts_of(
     mode: ParseMode,
     slab: Slab<'_>,
+    windows: &[Window],
     config: &Config,
 ) -> Result<Vec<Layout>, LayoutFault> {
     let only = |layout| {
-        if is_alone(slab, &layout) { Ok(vec![layout]) } else { Err(LayoutFault::Ambiguous) }
+        let alone = is_alone(slab, windows, &layout).then(|| vec![layout]);
+        alone.ok_or(LayoutFault::Ambiguous)
     };
     match mode {
         ParseMode::Strict => strict::parse(slab).and_then(only),
-        ParseMode::Extended => extended::parse(slab).and_then(only),
-        ParseMode::Relaxed => relaxed::parse(slab).and_then(only),
+        ParseMode::Extended => extended::parse(slab, windows).and_then(only),
+        ParseMode::Relaxed => relaxed::parse(slab, windows).and_then(only),
         ParseMode::Flex if config.flex == Flex::Never => Err(LayoutFault::Off),
-        ParseMode::Flex => flex::parse(slab),
+        ParseMode::Flex => flex::parse(slab, windows),
     }
 }
 
@@ -324,9 +329,9 @@ fn layouts_of(
 /// that look like those looked for, right where that version has them; others had their true ones
 /// where only flex takes them, or nobody (`refuse/two-windows-in-a-known-version`,
 /// `-one-of-them-larger`, `-one-of-them-smaller`).
-fn is_alone(slab: Slab<'_>, layout: &Layout) -> bool {
+fn is_alone(slab: Slab<'_>, windows: &[Window], layout: &Layout) -> bool {
     let is_other = |other: &Layout| !other.is_same_as(layout);
-    layout.familiar || flex::layouts(slab).is_ok_and(|all| !all.iter().any(is_other))
+    layout.familiar || flex::layouts(slab, windows).is_ok_and(|all| !all.iter().any(is_other))
 }
 
 /// The head of the table, at the positions that all known versions share.

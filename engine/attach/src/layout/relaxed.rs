@@ -2,16 +2,17 @@
 //! offset (then the policy is unknown, and writing needs consent), a field of a struct the engine
 //! does not use, or the size of the runtime.
 
-use super::extended::{common, complete_if_known, known, only_window};
+use super::extended::{common, complete_if_known, known};
 use super::strict::out_of_group;
 use super::support::{SUPPORT_BYTES, enabled_is_plausible};
+use super::windows::{self, Window};
 use super::{Head, Layout, LayoutFault, Slab};
 
-pub(super) fn parse(slab: Slab<'_>) -> Result<Layout, LayoutFault> {
+pub(super) fn parse(slab: Slab<'_>, windows: &[Window]) -> Result<Layout, LayoutFault> {
     let mut head = Head::read(slab, common())?;
     head.check()?;
     let sizes = head.sizes();
-    let (at, support) = only_window(slab, sizes, |support| {
+    let (at, support) = windows::only(windows, |support| {
         support.check_canonical_size().and_then(|()| support.check_writes(sizes)).is_ok()
             && support.debugger_pending_call.checked_add(4) == Some(support.debugger_script_path)
     })?;
