@@ -66,6 +66,8 @@ pub enum Violation {
     LostEvents(u8),
     /// The engine says that it undid everything, or wrote nothing, and memory differs.
     NotRestored,
+    /// The engine says that nothing came of the request, and the target ran it.
+    SilentlyRan,
     /// Success is reported, and this was not seen before.
     Unseen(Missing),
     /// The target executed a path that nobody asked for.
@@ -79,7 +81,7 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// Whether it is one of the four that nothing makes up for.
+    /// Whether it is one of the five that nothing makes up for.
     #[must_use]
     pub const fn is_false_positive(&self) -> bool {
         matches!(
@@ -87,6 +89,7 @@ impl Violation {
             Violation::FalseSuccess
                 | Violation::StrayWrite { .. }
                 | Violation::SilentlyArmed
+                | Violation::SilentlyRan
                 | Violation::WrongTarget
         )
     }
@@ -105,6 +108,10 @@ impl fmt::Display for Violation {
             Violation::SilentlyArmed => f.write_str(
                 "false positive: the report denies a pending request, but the target will run the \
                  script",
+            ),
+            Violation::SilentlyRan => f.write_str(
+                "false positive: the report says that nothing came of the request, but the target \
+                 has run the script",
             ),
             Violation::WrongTarget => {
                 f.write_str("false positive: another thread is reported than was written to")
@@ -310,6 +317,8 @@ impl<'s> Watch<'s> {
             self.judge_success(process, report).into_iter().for_each(&mut breaks);
         } else if self.is_silent_about(report) && self.will_run(process) {
             breaks(Violation::SilentlyArmed);
+        } else if self.denies(report) && self.has_run(process) {
+            breaks(Violation::SilentlyRan);
         }
         if self.landed && matches!(report.outcome, Outcome::Refused | Outcome::Planned) {
             breaks(Violation::WroteAndRefused);
@@ -384,8 +393,22 @@ impl<'s> Watch<'s> {
 
     /// Whether the report denies a request of ours: that one was taken back, or that none is left.
     fn is_silent_about(&self, report: &Report) -> bool {
-        let admits = matches!(report.left, Left::Armed | Left::Unknown);
+        let admits =
+            matches!(report.left, Left::Armed | Left::Unknown) || report.undo == Some(Undo::Late);
         report.outcome == Outcome::Cancelled || self.armed && !admits
+    }
+
+    /// Whether the report says that the request came to nothing, and knows that.
+    fn denies(&self, report: &Report) -> bool {
+        report.left == Left::Nothing && report.undo != Some(Undo::Late)
+    }
+
+    /// Whether the thread that was written to has run the script. Where others ask for theirs, it
+    /// may have run for their sake: a thread that copies late copies what is there by then.
+    fn has_run(&self, process: &Process) -> bool {
+        let mut runs = process.runs().iter().skip(self.runs_before);
+        self.others.is_empty()
+            && runs.any(|run| Some(run.thread) == self.written && run.path == self.script)
     }
 
     /// Whether any thread will run the script at its next chance, and not because somebody else
@@ -405,7 +428,8 @@ impl<'s> Watch<'s> {
             && holds(process, live.path.at, self.script)
     }
 
-    /// Whether nothing differs but an event bit, which CPython clears by itself.
+    /// Whether nothing differs but an event bit, which CPython clears by itself, and that an old
+    /// path is cut off: who puts it back may have it run a second time.
     fn is_restored(&self, process: &Process, report: &Report) -> bool {
         if process.memory().fingerprint() == 0 {
             return true;
@@ -414,7 +438,8 @@ impl<'s> Watch<'s> {
         let meant = report.outcome == Outcome::Cancelled;
         process.memory().differences().iter().all(|difference| {
             let request = live.pending.contains(difference.at) || live.path.contains(difference.at);
-            live.breaker.contains(difference.at) || meant && request
+            let cuts_off = difference.at == live.path.at && difference.is == 0;
+            live.breaker.contains(difference.at) || cuts_off || meant && request
         })
     }
 }

@@ -40,10 +40,16 @@ impl<H: Host> Attempt<'_, H> {
     }
 
     fn is_pending(&self, target: &Target, script: Option<&[u8]>) -> bool {
+        let meant = script.is_none_or(|script| self.pending_path(target) == script);
+        let pending = self.state(&target.layout).pending();
+        matches!(pending, Some(PENDING_SET | PENDING_CLAIMED)) && meant
+    }
+
+    /// The path of the request, without its NUL.
+    fn pending_path(&self, target: &Target) -> Vec<u8> {
         let state = self.state(&target.layout);
-        let path = state.path_buffer().and_then(|buffer| buffer.split(|byte| *byte == 0).next());
-        let meant = script.is_none_or(|script| path == Some(script));
-        matches!(state.pending(), Some(PENDING_SET | PENDING_CLAIMED)) && meant
+        let buffer = state.path_buffer().unwrap_or_default();
+        buffer.iter().copied().take_while(|byte| *byte != 0).collect()
     }
 
     fn clear_pending(&mut self, target: &Target, script: Option<&[u8]>) -> Step<Outcome> {
@@ -65,7 +71,9 @@ impl<H: Host> Attempt<'_, H> {
         if !self.is_pending(target, script) {
             return self.refuse(Reason::NothingPending);
         }
-        match self.disarm(target, pending_at, path_at) {
+        let mut path = self.pending_path(target);
+        path.push(0);
+        match self.disarm(target, pending_at, path_at, &path) {
             Ok(false) => {
                 self.report.undo = Some(Undo::Clean);
                 Ok(Outcome::Cancelled)

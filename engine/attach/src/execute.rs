@@ -121,11 +121,12 @@ impl<H: Host> Attempt<'_, H> {
         let layout = &target.layout;
         self.ask_policy(target.interpreter.at, layout)?;
         self.at(Site::Recheck);
-        if self.report.stage(Stage::Walk) != StageResult::Done {
-            return self.read_thread(target.thread, layout);
-        }
         self.require_native(Some(target.native))?;
         let head = self.read_runtime(target.runtime, layout)?;
+        if self.report.stage(Stage::Walk) != StageResult::Done {
+            self.at(Site::Recheck);
+            return self.read_thread(target.thread, layout);
+        }
         let interpreter = self.walk_interpreters(target.runtime, head, layout)?;
         self.at(Site::Recheck);
         if interpreter.found != target.interpreter {

@@ -134,11 +134,13 @@ impl fmt::Display for StageResult {
 /// What became of the writes after something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Undo {
-    /// Memory is as it was, but for a breaker bit that CPython clears by itself.
+    /// Memory is as it was, but for a breaker bit that CPython clears by itself, and a NUL that
+    /// cuts off the path of an earlier request.
     Clean,
     /// The target had taken the request before it could be taken back.
     Late,
-    /// It could not be undone: a further access failed, or the thread is not there any more.
+    /// It could not be undone: a further access failed, or the thread, or the claim on its slot, is
+    /// not there any more.
     Failed,
 }
 

@@ -212,7 +212,8 @@ impl State<'_> {
             && self.is_live()
     }
 
-    /// What tells this thread state from any other, now or later in the same memory.
+    /// What tells this thread state from that of any other thread, now or later in the same memory;
+    /// not from a later one of the same native thread, which may lie in the same place.
     pub(crate) fn mark(&self) -> ThreadMark {
         let status = self.status().map(|status| status & STATUS_JUDGED);
         ThreadMark { interpreter: self.interpreter(), native: self.native(), status }

@@ -5,13 +5,13 @@
 //! took the request, and 2 that our write was lost. A reading that speaks against us is repeated
 //! before it is believed.
 
-use softdock_process::{Address, MemoryError};
+use softdock_process::Address;
 
 use crate::attempt::{Attempt, Step, Stop, Target};
 use crate::limits::DISARM_TRIES;
 use crate::plan::{EVAL_PLEASE_STOP, RemoteWritePlan};
 use crate::report::{Left, Undo};
-use crate::validate::{PENDING_CLAIMED, PENDING_NONE, PENDING_SET, ThreadVerdict};
+use crate::validate::{PENDING_CLAIMED, PENDING_NONE, PENDING_SET, State, ThreadVerdict};
 use crate::{Host, Outcome, Reason, Site};
 
 /// What a reading of the thread state says about our request.
@@ -29,10 +29,23 @@ pub(crate) enum Reading {
     OtherPath,
     /// Not pending, and the path is not ours.
     Lost,
-    /// The flag holds a value that CPython never writes.
+    /// The flag holds a value that CPython never writes, or is set beside an empty path.
     BadPending,
     /// The thread state is not the same one any more.
     OtherThread,
+}
+
+/// What the path buffer shows of a request that is being taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// Its path.
+    Path,
+    /// The rest of its path behind a NUL: nothing would run.
+    CutOff,
+    /// No path, and no rest of this one: whoever was to run it is not there any more.
+    Nothing,
+    /// The path of another request.
+    Another,
 }
 
 impl<H: Host> Attempt<'_, H> {
@@ -50,7 +63,7 @@ impl<H: Host> Attempt<'_, H> {
             Reading::Consumed => self.success(Outcome::Consumed, Left::Nothing),
             Reading::Claimed => return self.fail_and_undo(target, plan, Reason::PendingLost),
             Reading::OtherPath => return self.stop_here(Reason::Mismatch, Left::ArmedByOther),
-            Reading::Lost => return self.stop_here(Reason::Lost, Left::Nothing),
+            Reading::Lost => return self.stop_here(Reason::Lost, Left::Unknown),
             Reading::OtherThread => return self.stop_here(Reason::Moved, Left::Unknown),
             Reading::BadPending => return self.fail_and_undo(target, plan, Reason::Mismatch),
         };
@@ -119,6 +132,7 @@ impl<H: Host> Attempt<'_, H> {
         let state = state.map_err(|error| Reason::Memory(error.kind))?;
         let same = state.is_of(target);
         let ours = state.path_buffer().is_some_and(|path| path.starts_with(&plan.path));
+        let empty = state.path_buffer().is_some_and(|path| path.first() == Some(&0));
         let breaker = state.eval_breaker().unwrap_or(0) & u64::from(EVAL_PLEASE_STOP);
         Ok(match (state.pending(), ours) {
             _ if !same => Reading::OtherThread,
@@ -126,7 +140,7 @@ impl<H: Host> Attempt<'_, H> {
             (Some(PENDING_SET), true) => Reading::ArmedNoBit,
             (Some(PENDING_NONE), true) => Reading::Consumed,
             (Some(PENDING_CLAIMED), true) => Reading::Claimed,
-            (Some(PENDING_SET), false) => Reading::OtherPath,
+            (Some(PENDING_SET), false) if !empty => Reading::OtherPath,
             (Some(PENDING_NONE), false) => Reading::Lost,
             _ => Reading::BadPending,
         })
@@ -148,7 +162,11 @@ impl<H: Host> Attempt<'_, H> {
 
     /// Takes back what may have landed, in an order that is safe at every moment: first a NUL over
     /// the path's first byte, since CPython runs nothing for an empty path; then the flag; then
-    /// the path's old bytes. Restoring the path while the flag is set could run *that* path.
+    /// the path's old bytes, but for that NUL.
+    ///
+    /// Folklore: CPython lowers the flag and then copies the path, and may lose its processor in
+    /// between. Whoever puts an earlier script's path back by then has that one run a second time
+    /// (`survive/undo-while-the-path-is-copied`); so a path that was not empty stays cut off.
     ///
     /// The breaker bit stays where it was set at all: CPython clears it at its next poll, and
     /// clearing it from here could lose a stop that the target asked of itself. Another debugger's
@@ -157,46 +175,53 @@ impl<H: Host> Attempt<'_, H> {
     fn undo(&mut self, target: &Target, plan: &RemoteWritePlan, failed_at: Site) -> (Undo, Left) {
         self.at(Site::UndoPending);
         let first = self.read_request(target, plan);
-        let found = self.agreed(first, |attempt| attempt.read_request(target, plan));
-        let mut taken = false;
-        match found {
+        match self.agreed(first, |attempt| attempt.read_request(target, plan)) {
             // What cannot be read twice is not written to: it may be another's by now.
-            Err(_) => return (Undo::Failed, Left::Unknown),
-            Ok(Reading::OtherThread) => return (Undo::Failed, Left::Unknown),
+            Err(_) | Ok(Reading::OtherThread) => return (Undo::Failed, Left::Unknown),
             Ok(Reading::OtherPath) => return (Undo::Failed, Left::ArmedByOther),
-            Ok(Reading::Lost) => {}
-            Ok(Reading::Consumed) => taken = failed_at >= Site::WritePending,
-            _ => match self.disarm(target, plan.pending_at, plan.path_at) {
-                Ok(late) => taken = late,
-                Err(left) => return (Undo::Failed, left),
-            },
+            // Before the claim was seen nothing else was written, and it is gone.
+            Ok(Reading::Lost | Reading::Consumed) if failed_at <= Site::ClaimPending => {
+                return (Undo::Clean, Left::Nothing);
+            }
+            // The claim was seen, and only the target lowers the flag.
+            Ok(Reading::Consumed) => return (Undo::Late, Left::Nothing),
+            // Native threads that call Python have a new state for each call, often in the same
+            // place: this one may be such, and the script may have run in the one before. A request
+            // that came and went looks alike (`survive/undo-after-another-request-was-taken`).
+            Ok(Reading::Lost) => return (Undo::Failed, Left::Unknown),
+            Ok(_) => {}
         }
+        match self.disarm(target, plan.pending_at, plan.path_at, &plan.path) {
+            Ok(true) => (Undo::Late, Left::Nothing),
+            Ok(false) => self.restore_path(target, plan),
+            Err(left) => (Undo::Failed, left),
+        }
+    }
+
+    /// Puts back what was in the buffer, with a NUL in front.
+    fn restore_path(&mut self, target: &Target, plan: &RemoteWritePlan) -> (Undo, Left) {
         self.at(Site::UndoScriptPath);
+        let old: Vec<u8> = [0].into_iter().chain(plan.old_path.iter().skip(1).copied()).collect();
         // Whether it landed is what the reading tells.
-        let _ = self.host.write(plan.path_at, &plan.old_path);
-        let first = self.look_at_path(target, plan);
-        match self.agreed(first, |attempt| attempt.look_at_path(target, plan)) {
+        let _ = self.host.write(plan.path_at, &old);
+        let first = self.look_at_path(target, &old);
+        match self.agreed(first, |attempt| attempt.look_at_path(target, &old)) {
             Err(_) => (Undo::Failed, Left::Unknown),
-            Ok((Some(PENDING_SET), _)) => (Undo::Failed, Left::ArmedByOther),
-            Ok((Some(PENDING_NONE), _)) if taken => (Undo::Late, Left::Nothing),
-            Ok((Some(PENDING_NONE), true)) => (Undo::Clean, Left::Nothing),
+            Ok((PENDING_SET, _)) => (Undo::Failed, Left::ArmedByOther),
+            Ok((PENDING_NONE, true)) => (Undo::Clean, Left::Nothing),
             Ok(_) => (Undo::Failed, Left::Nothing),
         }
     }
 
-    /// The flag, and whether the path is what it was before we came.
-    fn look_at_path(
-        &mut self,
-        target: &Target,
-        plan: &RemoteWritePlan,
-    ) -> Result<(Option<u32>, bool), MemoryError> {
-        let state = self.view_state(target.thread, &target.layout)?;
-        let restored = state.path_buffer().is_some_and(|path| path.starts_with(&plan.old_path));
-        Ok((state.pending(), restored))
+    /// The flag, and whether the buffer begins like this; of a live thread only.
+    fn look_at_path(&mut self, target: &Target, old: &[u8]) -> Result<(u32, bool), Reason> {
+        let state = self.view_live(target)?;
+        let restored = state.path_buffer().is_some_and(|path| path.starts_with(old));
+        Ok((state.pending().unwrap_or(PENDING_SET), restored))
     }
 
-    /// Makes sure that a pending request runs nothing, then clears it. Says whether the target had
-    /// taken it before that was sure, or what is left where it could not be cleared.
+    /// Makes sure that a pending request for this path runs nothing, then clears it. Says whether
+    /// the target had taken it before that was sure, or what is left where it could not be cleared.
     ///
     /// Also for whoever waits for that request: it would take a cleared flag for a taken script if
     /// its path were still there.
@@ -205,37 +230,83 @@ impl<H: Host> Attempt<'_, H> {
         target: &Target,
         pending_at: Address,
         path_at: Address,
+        path: &[u8],
     ) -> Result<bool, Left> {
-        let _ = self.host.write(path_at, &[0]);
-        let before = self.look_at_flag(target)?;
-        let mut now = before;
-        for _ in 0..DISARM_TRIES {
-            let _ = self.host.write(pending_at, &PENDING_NONE.to_le_bytes());
-            now = self.look_at_flag(target)?;
-            if now.0 == PENDING_NONE {
-                return Ok(before.0 == PENDING_NONE);
+        match self.empty_path(target, path_at, path)? {
+            (PENDING_NONE, _) => Ok(true),
+            (PENDING_SET, Shown::Another) => Err(Left::ArmedByOther),
+            seen => {
+                // Only of a request that was seen to run nothing it is known that it did not run.
+                let is_sure = matches!(seen, (PENDING_CLAIMED, _) | (_, Shown::CutOff));
+                self.clear_flag(target, pending_at, path)?;
+                if is_sure { Ok(false) } else { Err(Left::Unknown) }
             }
         }
-        if now == (PENDING_SET, false) { Err(Left::Armed) } else { Err(Left::Nothing) }
     }
 
-    /// The flag, and whether the path is empty, looked at between any two writes. A thread that has
-    /// ended, or been followed by another in the same memory, is not written to any more
-    /// (`race/thread-exits`).
-    fn look_at_flag(&mut self, target: &Target) -> Result<(u32, bool), Left> {
-        let first = self.read_flag(target);
-        let flag = self.agreed(first, |attempt| attempt.read_flag(target));
+    /// Cuts the path off, as long as it is there and would run, and returns what is seen then.
+    fn empty_path(
+        &mut self,
+        target: &Target,
+        path_at: Address,
+        path: &[u8],
+    ) -> Result<(u32, Shown), Left> {
+        let mut seen = (PENDING_SET, Shown::Path);
+        for _ in 0..DISARM_TRIES {
+            let _ = self.host.write(path_at, &[0]);
+            seen = self.look_at_flag(target, path)?;
+            if seen != (PENDING_SET, Shown::Path) {
+                break;
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Lowers the flag, or says what is left where that cannot be done.
+    fn clear_flag(
+        &mut self,
+        target: &Target,
+        pending_at: Address,
+        path: &[u8],
+    ) -> Result<(), Left> {
+        let mut seen = (PENDING_SET, Shown::Path);
+        for _ in 0..DISARM_TRIES {
+            let _ = self.host.write(pending_at, &PENDING_NONE.to_le_bytes());
+            seen = self.look_at_flag(target, path)?;
+            match seen {
+                (PENDING_NONE, _) => return Ok(()),
+                (PENDING_SET, Shown::Another) => return Err(Left::ArmedByOther),
+                _ => {}
+            }
+        }
+        if seen == (PENDING_SET, Shown::Path) { Err(Left::Armed) } else { Err(Left::Nothing) }
+    }
+
+    /// The flag and the path, looked at between any two writes. A thread that has ended, or been
+    /// followed by another in the same memory, is not written to any more (`race/thread-exits`).
+    fn look_at_flag(&mut self, target: &Target, path: &[u8]) -> Result<(u32, Shown), Left> {
+        let first = self.read_flag(target, path);
+        let flag = self.agreed(first, |attempt| attempt.read_flag(target, path));
         flag.map_err(|_| Left::Unknown)
     }
 
-    /// The flag, and whether the path is empty, so that nothing would run; of a live thread only.
-    fn read_flag(&mut self, target: &Target) -> Result<(u32, bool), Reason> {
+    /// The flag, and what the buffer shows; of a live thread only.
+    fn read_flag(&mut self, target: &Target, path: &[u8]) -> Result<(u32, Shown), Reason> {
+        let state = self.view_live(target)?;
+        let shown = match state.path_buffer() {
+            Some([0, rest @ ..]) if rest.starts_with(path.get(1..).unwrap_or_default()) => {
+                Shown::CutOff
+            }
+            Some([0, ..]) => Shown::Nothing,
+            Some(buffer) if buffer.starts_with(path) => Shown::Path,
+            _ => Shown::Another,
+        };
+        Ok((state.pending().unwrap_or(PENDING_SET), shown))
+    }
+
+    fn view_live<'s>(&'s mut self, target: &'s Target) -> Result<State<'s>, Reason> {
         let state = self.view_state(target.thread, &target.layout);
         let state = state.map_err(|error| Reason::Memory(error.kind))?;
-        if !state.is_of(target) {
-            return Err(Reason::Thread(ThreadVerdict::BadStatus));
-        }
-        let empty = state.path_buffer().is_some_and(|path| path.first() == Some(&0));
-        Ok((state.pending().unwrap_or(PENDING_SET), empty))
+        if state.is_of(target) { Ok(state) } else { Err(Reason::Thread(ThreadVerdict::BadStatus)) }
     }
 }
