@@ -180,6 +180,7 @@ fn a_schedule_that_does_not_read_exits_2_and_says_where() {
     for (name, text) in [
         ("site", "softdock schedule 1\nscenario a\nveriffy 1: Gone\n"),
         ("scenario", "softdock schedule 1\nscenario refuse/no-such\n"),
+        ("file", "softdock schedule 1\nscenario refuse/no-such.ron\n"),
         ("version", "softdock schedule 7\n"),
     ] {
         std::fs::write(folder.join("x.schedule"), text).expect("a file");
@@ -187,6 +188,44 @@ fn a_schedule_that_does_not_read_exits_2_and_says_where() {
         assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
         snapshot(&format!("schedule-{name}"), &seen(&output));
     }
+}
+
+/// Two lies, which no engine can see through, in a target that may move.
+const LIED_TO: &str = "Attach(
+    about: \"lied to\",
+    process: (remote_debugging: 0),
+    faults: [
+        (site: \"policy\", kind: FlipBit(0)),
+        (site: \"policy\", hit: 2, kind: FlipBit(0)),
+    ],
+    moves: [[Raise(4242, 1)]],
+    expect: (outcome: \"armed\", site: \"verify\"),
+)";
+
+/// A file of the same name comes before it.
+#[test]
+fn a_finding_is_repeated_by_the_line_that_is_told() {
+    let folder = folder("repeated");
+    for (path, about) in [("a/x.ron", "another one"), ("b/x.ron", "lied to")] {
+        std::fs::create_dir_all(folder.join(path).parent().expect("a folder")).expect("a folder");
+        std::fs::write(folder.join(path), LIED_TO.replace("lied to", about)).expect("a file");
+    }
+    for given in [&["b/x.ron"][..], &["b"], &["a", "b"]] {
+        let output = softdock(&folder, &[&["explore"], given].concat());
+        let told = seen(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        let lines = told.lines().filter_map(|line| line.split_once("repeat it with: softdock "));
+        let (_, line) = lines.last().expect("a finding");
+        let arguments: Vec<&str> = line.split(' ').collect();
+        assert_eq!(softdock(&folder, &arguments).status.code(), Some(1), "{line}");
+        let told = seen(&softdock(&folder, &["explain", arguments[1]]));
+        assert!(told.contains("  lied to\n"), "{line}: {told}");
+    }
+    let bare = "softdock schedule 1\nscenario x\n";
+    std::fs::write(folder.join("bare.schedule"), bare).expect("a file");
+    let output = softdock(&folder, &["replay", "bare.schedule", "--scenarios", "."]);
+    assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
+    snapshot("schedule-ambiguous", &seen(&output));
 }
 
 #[test]

@@ -50,15 +50,8 @@ impl Case {
         let schedule = Schedule::parse(&text).map_err(|ScheduleError { line, message }| {
             Mistake::at_line(path, &text, line, message)
         })?;
-        let file = scenario_file(&schedule.scenario, folder).ok_or_else(|| {
-            let message = format!(
-                "no scenario `{}`, expected {}.ron below {}",
-                schedule.scenario,
-                schedule.scenario,
-                folder.display()
-            );
-            Mistake::near(path, &text, &schedule.scenario, message)
-        })?;
+        let file = scenario_file(&schedule.scenario, folder)
+            .map_err(|message| Mistake::near(path, &text, &schedule.scenario, message))?;
         let (mut scenario, text) = scenario::read(&file)?;
         match &mut scenario {
             Scenario::Attach(attach) => attach.faults.extend(schedule.faults),
@@ -97,14 +90,30 @@ impl Case {
     }
 }
 
-/// The file of a scenario: by its name below the folder, by the last part of that, or by path.
-fn scenario_file(name: &str, folder: &Path) -> Option<PathBuf> {
-    let named = folder.join(name).with_extension("ron");
-    let direct = [named, PathBuf::from(name)].into_iter().find(|path| path.is_file());
-    direct.or_else(|| {
-        let files = corpus::find(&[folder.into()]).ok()?;
-        let mut same =
-            files.into_iter().filter(|(_, known)| known.rsplit('/').next() == Some(name));
-        same.next().map(|(path, _)| path)
-    })
+/// The file of a scenario: by path, which is what findings are saved with; by its name below the
+/// folder; or by the last part of that, where only one file has it.
+fn scenario_file(name: &str, folder: &Path) -> Result<PathBuf, String> {
+    let named = folder.join(format!("{name}.ron"));
+    let direct = [PathBuf::from(name), named].into_iter().find(|path| path.is_file());
+    if let Some(file) = direct {
+        return Ok(file);
+    }
+    let files = corpus::find(&[folder.into()]).unwrap_or_default();
+    let same = files.into_iter().filter(|(_, known)| known.rsplit('/').next() == Some(name));
+    let same: Vec<PathBuf> = same.map(|(path, _)| path).collect();
+    match same.as_slice() {
+        [file] => Ok(file.clone()),
+        [] => Err(missing(name, folder)),
+        several => {
+            let paths: Vec<String> = several.iter().map(|it| it.display().to_string()).collect();
+            Err(format!("`{name}` may be any of {}: expected one of these paths", paths.join(", ")))
+        }
+    }
+}
+
+fn missing(name: &str, folder: &Path) -> String {
+    if name.ends_with(".ron") {
+        return format!("no file `{name}`, expected a path as seen from the current folder");
+    }
+    format!("no scenario `{name}`, expected {name}.ron below {}", folder.display())
 }

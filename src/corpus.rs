@@ -1,6 +1,7 @@
 //! Scenario files on disk: finding them, running them all, and telling the result in one line
 //! each. The folder of a file is its verdict, and is held against what the file expects.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -29,6 +30,7 @@ pub struct Entry {
 }
 
 /// Finds all scenario files below these paths, in order of name; files may be named themselves.
+/// No two have the same name.
 ///
 /// # Errors
 /// When a path does not exist or a folder cannot be read.
@@ -47,7 +49,20 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Mistake> {
     }
     found.sort();
     found.dedup();
+    name_apart(&mut found);
     Ok(found)
+}
+
+/// Names those by their whole path that go by the same name below different folders: certificates
+/// and findings tell scenarios apart by that alone.
+fn name_apart(found: &mut [(PathBuf, String)]) {
+    let mut namesakes: BTreeMap<String, u32> = BTreeMap::new();
+    for (_, name) in &*found {
+        *namesakes.entry(name.clone()).or_default() += 1;
+    }
+    for (path, name) in found.iter_mut().filter(|(_, name)| namesakes[name] > 1) {
+        *name = path.with_extension("").to_string_lossy().replace('\\', "/");
+    }
 }
 
 fn walk(

@@ -36,22 +36,29 @@ impl Finding {
 
     /// A name that tells it from other findings, and is the same when it is found again.
     #[must_use]
-    pub fn name(&self) -> String {
+    pub fn name(&self, file: &Path) -> String {
         let mut digest = Digest::default();
-        digest.bytes(self.schedule.to_string().as_bytes());
+        digest.bytes(self.schedule_of(file).to_string().as_bytes());
         let scenario = self.schedule.scenario.replace(['/', '\\'], "-");
+        let scenario = scenario.trim_start_matches(['-', '.']);
         format!("{scenario}-{:08x}", digest.value() as u32)
     }
 
-    /// Saves it in this folder, whole or not at all, and returns where.
+    /// What happened, by the path of the scenario's file: below other folders there may be others
+    /// of its name.
+    fn schedule_of(&self, file: &Path) -> Schedule {
+        Schedule { scenario: file.display().to_string(), ..self.schedule.clone() }
+    }
+
+    /// Saves it in this folder, whole or not at all, and returns where. The scenario is in `file`.
     ///
     /// # Errors
     /// When the folder cannot be made or the file cannot be written.
-    pub fn save(&self, folder: &Path) -> io::Result<PathBuf> {
+    pub fn save(&self, folder: &Path, file: &Path) -> io::Result<PathBuf> {
         fs::create_dir_all(folder)?;
-        let path = folder.join(format!("{}.schedule", self.name()));
+        let path = folder.join(format!("{}.schedule", self.name(file)));
         let unfinished = path.with_extension("unfinished");
-        let mut text = self.schedule.to_string();
+        let mut text = self.schedule_of(file).to_string();
         for broken in &self.broken {
             text.push_str(&format!("# {broken}\n"));
         }
@@ -66,13 +73,18 @@ impl Finding {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn save_small(&self, folder: &Path, scenario: &Attach) -> io::Result<Option<PathBuf>> {
+    pub fn save_small(
+        &self,
+        folder: &Path,
+        file: &Path,
+        scenario: &Attach,
+    ) -> io::Result<Option<PathBuf>> {
         let mut whole = scenario.clone();
         whole.faults.extend(self.schedule.faults.iter().cloned());
         // The engine may panic on what was found.
         let shrunk = catch_unwind(AssertUnwindSafe(|| shrink(&whole))).ok().flatten();
         let Some(shrunk) = shrunk else { return Ok(None) };
-        let path = folder.join(format!("{}.ron", self.name()));
+        let path = folder.join(format!("{}.ron", self.name(file)));
         fs::write(&path, shrunk.file(&self.schedule.scenario))?;
         Ok(Some(path))
     }
@@ -97,10 +109,13 @@ mod tests {
         let schedule = Schedule::parse(SCHEDULE).expect("a schedule");
         let finding = Finding { schedule, broken: vec!["x".into()], summary: "y".into() };
         let folder = std::env::temp_dir().join(format!("softdock-{}", std::process::id()));
-        let path = finding.save(&folder).expect("a file");
+        let file = Path::new("some/refuse/off.ron");
+        let path = finding.save(&folder, file).expect("a file");
         let text = fs::read_to_string(path).expect("a text");
-        assert_eq!(text, format!("{SCHEDULE}# x\n# y\n"));
-        let small = finding.save_small(&folder, &scenario).expect("a file").expect("still wrong");
+        let by_path = SCHEDULE.replace("refuse/off", "some/refuse/off.ron");
+        assert_eq!(text, format!("{by_path}# x\n# y\n"));
+        let small =
+            finding.save_small(&folder, file, &scenario).expect("a file").expect("still wrong");
         let (small, text) = scenario::read(&small).expect("a scenario");
         let small = small.into_attach().expect("an attempt to attach");
         assert_eq!(small.faults.len(), 2, "{text}");

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! softdock schedule 1
-//! scenario attach/two-threads
+//! scenario scenarios/attach/two-threads.ron
 //! recheck 3: Move(ExitThread(4243))
 //! write-script-path 1: Torn(3)
 //! verify 1: lasting Denied
@@ -23,7 +23,7 @@ const HEAD: &str = "softdock schedule 1";
 /// A run of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// Name of the scenario, or the path of its file.
+    /// Path of the scenario's file, or its name below the folder of scenarios.
     pub scenario: String,
     /// What happens in it beside what the scenario says.
     pub faults: Vec<Fault>,

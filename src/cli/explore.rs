@@ -114,7 +114,8 @@ fn read(paths: &[PathBuf]) -> Result<Vec<Entry>, Mistake> {
 fn explore_one(entry: &Entry, args: &Args, progress: &Progress) -> Result<Exploration, Mistake> {
     let (mut stage, attach) = (entry.stage()?, entry.attach()?);
     let folder = args.out.join("findings");
-    let found = |finding: Finding| progress.found(FrontEnd::Managed, &folder, &finding, attach);
+    let it = (entry.path.as_path(), attach);
+    let found = |finding: Finding| progress.found(FrontEnd::Managed, &folder, &finding, it);
     let explore = Explore { name: &entry.name, faults: args.faults, unpruned: args.unpruned };
     let exploration = explore.run(&mut stage, &found, &|| progress.goes_on());
     progress.did(exploration.tally.runs + exploration.cut);

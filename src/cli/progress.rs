@@ -70,7 +70,13 @@ impl Progress {
     }
 
     /// Saves a finding before anything else happens, makes it small, and tells of it above the bar.
-    pub(crate) fn found(&self, by: FrontEnd, folder: &Path, finding: &Finding, scenario: &Attach) {
+    pub(crate) fn found(
+        &self,
+        by: FrontEnd,
+        folder: &Path,
+        finding: &Finding,
+        (file, scenario): (&Path, &Attach),
+    ) {
         if !self.is_to_be_told(&finding.schedule.scenario) {
             return;
         }
@@ -80,13 +86,13 @@ impl Progress {
             FrontEnd::Managed => String::new(),
             FrontEnd::Concord => format!(" --front-end {}", by.name()),
         };
-        message += &match finding.save(folder) {
+        message += &match finding.save(folder, file) {
             Ok(path) => format!("\n  repeat it with: softdock replay {}{how}", path.display()),
             Err(error) => {
                 format!("\n  it cannot be saved in {}: {error}\n{schedule}", folder.display())
             }
         };
-        if let Ok(Some(path)) = finding.save_small(folder, scenario) {
+        if let Ok(Some(path)) = finding.save_small(folder, file, scenario) {
             message += &format!("\n  as a small scenario: {}", path.display());
         }
         self.bar.suspend(|| super::output::message(&message));

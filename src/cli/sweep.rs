@@ -112,7 +112,7 @@ pub(crate) fn sweep(args: &Args) -> Exit {
     let watch = match Progress::new(planned.pieces()) {
         Ok(progress) => {
             let (front_end, folder) = (args.front_end, args.out.join("findings"));
-            Watch { progress, front_end, folder, jobs: &jobs }
+            Watch { progress, front_end, folder, entries: &entries }
         }
         Err(error) => return usage(&format!("softdock: signals cannot be listened to: {error}")),
     };
@@ -168,7 +168,7 @@ struct Watch<'j> {
     progress: Progress,
     front_end: FrontEnd,
     folder: PathBuf,
-    jobs: &'j [Job<'j>],
+    entries: &'j [Entry],
 }
 
 impl Watcher for Watch<'_> {
@@ -177,9 +177,10 @@ impl Watcher for Watch<'_> {
     }
 
     fn found(&self, finding: Finding) {
-        let job = self.jobs.iter().find(|job| job.name == finding.schedule.scenario);
-        if let Some(job) = job {
-            self.progress.found(self.front_end, &self.folder, &finding, job.scenario);
+        let entry = self.entries.iter().find(|entry| entry.name == finding.schedule.scenario);
+        let it = entry.and_then(|entry| Some((entry.path.as_path(), entry.scenario.attach()?)));
+        if let Some(it) = it {
+            self.progress.found(self.front_end, &self.folder, &finding, it);
         }
     }
 
