@@ -214,8 +214,9 @@ fn a_finding_is_repeated_by_the_line_that_is_told() {
         let output = softdock(&folder, &[&["explore"], given].concat());
         let told = seen(&output);
         assert_eq!(output.status.code(), Some(1), "{told}");
-        let lines = told.lines().filter_map(|line| line.split_once("repeat it with: softdock "));
-        let (_, line) = lines.last().expect("a finding");
+        let mut lines =
+            told.lines().filter_map(|line| line.split_once("repeat it with: softdock "));
+        let (_, line) = lines.next_back().expect("a finding");
         let arguments: Vec<&str> = line.split(' ').collect();
         assert_eq!(softdock(&folder, &arguments).status.code(), Some(1), "{line}");
         let told = seen(&softdock(&folder, &["explain", arguments[1]]));
@@ -226,6 +227,39 @@ fn a_finding_is_repeated_by_the_line_that_is_told() {
     let output = softdock(&folder, &["replay", "bare.schedule", "--scenarios", "."]);
     assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
     snapshot("schedule-ambiguous", &seen(&output));
+}
+
+/// Faults that are not possible where they strike, and one that strikes nowhere; the last but one
+/// strikes a question first and a read later, which it can change.
+const IN_VAIN: &str = "softdock schedule 1
+scenario attach/two-threads
+identify 1: Torn(4)
+locate 1: LandedButFailed
+read-slab 1: FlipBit(99999999)
+prove-slab 1: Short(3)
+read-runtime 1: LieWord(5000, 1)
+walk-interpreters 1: Short(999999)
+policy 1: LieAnswer
+walk-threads 1: Killed(3)
+claim-pending 1: Torn(4)
+recheck 1: lasting LieWord(0, 77)
+verify 9: Gone
+";
+
+#[test]
+fn a_fault_that_cannot_do_anything_is_told() {
+    let folder = folder("in-vain");
+    std::fs::write(folder.join("x.schedule"), IN_VAIN).expect("a file");
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let scenarios = scenarios.to_str().expect("UTF-8");
+    let output = softdock(&folder, &["replay", "x.schedule", "--scenarios", scenarios]);
+    assert_eq!(output.status.code(), Some(1), "{}", seen(&output));
+    snapshot("in-vain-replay", &seen(&output));
+    let case = "Attach(about: \"in vain\", faults: [(site: \"policy\", kind: Lost)],
+        expect: (outcome: \"armed\", site: \"verify\"))";
+    let output = run_scenario("in-vain-run", case, &["--trace"]);
+    assert_eq!(output.status.code(), Some(1), "{}", seen(&output));
+    snapshot("in-vain-run", &seen(&output));
 }
 
 #[test]

@@ -381,8 +381,11 @@ fn unmet<C: Chooser>(world: &World<'_, '_, C>) -> Vec<String> {
     let unstruck = world
         .unstruck()
         .map(|(nth, fault)| format!("fault {} at {} never struck", nth + 1, fault.at));
+    let vain = world.vain().map(|(nth, Fault { at, kind, .. }, shape)| {
+        format!("fault {} at {at} struck {shape}, which {kind:?} cannot change", nth + 1)
+    });
     let impossible = world.impossible().map(|error| format!("a move was impossible: {error}"));
-    unstruck.chain(impossible).collect()
+    unstruck.chain(vain).chain(impossible).collect()
 }
 
 /// The settings: environment variables first, then what the scenario says itself.

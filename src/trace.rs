@@ -10,6 +10,7 @@ use softdock_process::{
     Address, Candidate, ErrorKind, FoundBy, Identity, MemoryError, MemoryRange,
 };
 
+use crate::choice::Shape;
 use crate::scenario::{Actor, FaultKind};
 
 /// The steps of a run.
@@ -198,7 +199,12 @@ impl Trace {
         self.steps.iter().flatten().map(move |Step { site, what, fault }| {
             let is_access = !matches!(what, What::Moved(_) | What::Impossible(_));
             accesses += u32::from(is_access);
-            let fault = fault.as_ref().map(|fault| format!("  <- fault {fault:?}"));
+            let fault = fault.as_ref().map(|fault| match what.shape() {
+                Some(shape) if !shape.is_changed_by(fault) => {
+                    format!("  <- fault {fault:?}, in vain")
+                }
+                _ => format!("  <- fault {fault:?}"),
+            });
             let text = format!("{what}{}", fault.unwrap_or_default());
             TraceLine { access: is_access.then_some(accesses), site: *site, text }
         })
@@ -215,6 +221,19 @@ impl fmt::Display for TraceLine {
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.lines().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+impl What {
+    /// What was asked for; `None` of what the target does by itself.
+    const fn shape(&self) -> Option<Shape> {
+        Some(match self {
+            What::Read { len, .. } => Shape::Read(*len),
+            What::Wrote { bytes, .. } => Shape::Write(bytes.len()),
+            What::Asked(Question::Image(len), _) => Shape::Image(*len),
+            What::Asked(..) => Shape::Ask,
+            What::Moved(_) | What::Impossible(_) => return None,
+        })
     }
 }
 

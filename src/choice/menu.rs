@@ -178,6 +178,25 @@ impl Menu {
     }
 }
 
+impl Shape {
+    /// Whether a fault of this kind makes any difference to it.
+    #[must_use]
+    pub fn is_changed_by(self, kind: &FaultKind) -> bool {
+        use FaultKind::*;
+        match (kind, self) {
+            (Unmapped | Denied | Gone | Interrupted | Unsupported | Move(_), _) => true,
+            (Short(done), Shape::Read(len)) => *done < len,
+            (Short(done), Shape::Write(len)) => *done < len || *done == 0,
+            (Torn(landed), Shape::Write(len)) => *landed < len,
+            (LandedButFailed | Lost | Killed(_) | Split(_), Shape::Write(_)) => true,
+            (FlipBit(bit), Shape::Read(len) | Shape::Image(len)) => bit / 8 < len,
+            (LieWord(at, _), Shape::Read(len) | Shape::Image(len)) => *at < len,
+            (LieAnswer, Shape::Ask | Shape::Image(_)) => true,
+            _ => false,
+        }
+    }
+}
+
 /// How many bytes of a transfer are looked at one by one, and how many after them.
 const fn spots(bytes: usize) -> (usize, usize) {
     if bytes <= DENSE_MAX { (bytes, 0) } else { (DENSE, (bytes - DENSE) / DENSE) }
@@ -216,6 +235,7 @@ mod tests {
         {
             let all = listed(&menu, shape);
             for (nth, fault) in all.iter().enumerate() {
+                assert!(shape.is_changed_by(&fault.0), "{fault:?} does nothing to {shape}");
                 assert!(!all[..nth].contains(fault), "{shape:?} has {fault:?} twice");
             }
             assert_eq!(menu.get(shape, 0), None);

@@ -22,6 +22,8 @@ mod random;
 mod recorded;
 mod schedule;
 
+use std::fmt;
+
 use softdock_attach::Site;
 
 pub use bytes::Bytes;
@@ -42,6 +44,17 @@ pub enum Shape {
     Image(usize),
     /// Ask the system something.
     Ask,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shape::Read(bytes) => write!(f, "a read of {bytes} bytes"),
+            Shape::Write(bytes) => write!(f, "a write of {bytes} bytes"),
+            Shape::Image(bytes) => write!(f, "a read of {bytes} bytes of the mapped file"),
+            Shape::Ask => f.write_str("a question to the system"),
+        }
+    }
 }
 
 /// What is open.

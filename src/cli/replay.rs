@@ -24,7 +24,8 @@ Examples:
   softdock replay target/softdock/findings/attach-cache-hit-1f0c77a2.schedule
   softdock replay scenarios/survive/verify-denied-always.ron
 
-Exit codes: 0 every promise is kept; 1 one is broken; 2 usage; 3 two runs differ.")]
+Exit codes: 0 every promise is kept; 1 one is broken, or it came out otherwise than the file says,
+as where a fault never strikes; 2 usage; 3 two runs differ.")]
 pub(crate) struct Args {
     /// A schedule, or a scenario.
     file: PathBuf,
@@ -77,17 +78,24 @@ fn replay_session(case: &Case, session: &Session) -> Result<Exit, Mistake> {
 
 /// Tells what came out otherwise than expected, and which promises were broken.
 fn judged(mismatches: &[String], broken: &[impl Display]) -> Exit {
-    for unmet in mismatches {
-        output::message(&output::styled(output::WARN, format!("softdock: {unmet}")));
-    }
+    let exit = unmet(mismatches);
     if broken.is_empty() {
         output::result("every promise was kept");
-        return Exit::AsAsked;
+        return exit;
     }
     for broken in broken {
         output::result(&output::styled(output::BAD, format!("  WRONG: {broken}")));
     }
     Exit::Finding
+}
+
+/// Tells what came out otherwise than the file says, as a fault that never struck: whatever was
+/// found by it was not seen again.
+fn unmet(mismatches: &[String]) -> Exit {
+    for unmet in mismatches {
+        output::message(&output::styled(output::WARN, format!("softdock: {unmet}")));
+    }
+    if mismatches.is_empty() { Exit::AsAsked } else { Exit::Finding }
 }
 
 fn replay_attempt(case: &Case, attach: &Attach, by: FrontEnd) -> Result<Exit, Mistake> {
@@ -111,12 +119,10 @@ fn once(case: &Case, attach: &Attach, by: FrontEnd) -> Result<Run, Mistake> {
 }
 
 fn conclude(case: &Case, attach: &Attach, by: FrontEnd, run: &Run) -> Exit {
-    for unmet in &run.mismatches {
-        output::message(&output::styled(output::WARN, format!("softdock: {unmet}")));
-    }
+    let exit = unmet(&run.mismatches);
     if run.violations.is_empty() {
         output::result("every promise was kept");
-        return Exit::AsAsked;
+        return exit;
     }
     for broken in &run.violations {
         let told = format!("  WRONG at access {}: {broken}", broken.access);
@@ -128,7 +134,7 @@ fn conclude(case: &Case, attach: &Attach, by: FrontEnd, run: &Run) -> Exit {
     if let Blame::Excused(window) = blame(run, |access| stage.run_calmly_with(faults, access)) {
         output::result(&format!("excused, by the window {window}:"));
         output::result(&output::wrapped(window.about()));
-        return Exit::AsAsked;
+        return exit;
     }
     // The other two know the managed front end only.
     if by == FrontEnd::Managed {

@@ -64,6 +64,8 @@ pub struct Past<'s> {
     hits: [u32; Site::ALL.len()],
     /// What became of each of [`Plot::faults`].
     struck: Vec<Fate>,
+    /// What each of them struck, where all that can go wrong is told by the scenario.
+    strikes: Vec<(usize, Shape)>,
     /// How far each list of [`Plot::moves`] has come.
     moved: Vec<usize>,
     /// What goes wrong with every access from now on.
@@ -107,6 +109,7 @@ impl<'s> Past<'s> {
             site: Site::Gate,
             hits: [0; Site::ALL.len()],
             struck: vec![Fate::Ahead; plot.faults.len()],
+            strikes: Vec::new(),
             moved: vec![0; plot.moves.len()],
             lasting: None,
             is_frozen: false,
@@ -182,6 +185,17 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
         faults.filter(|(nth, _)| self.past.struck[*nth] == Fate::Ahead)
     }
 
+    /// The faults that struck nothing but what they make no difference to, with the first of that.
+    pub fn vain(&self) -> impl Iterator<Item = (usize, &Fault, Shape)> {
+        self.plot.faults.iter().enumerate().filter_map(|(nth, fault)| {
+            let struck = self.past.strikes.iter().filter(move |(rank, _)| *rank == nth);
+            let mut struck = struck.map(|(_, shape)| *shape);
+            let first = struck.next()?;
+            let is_vain = |shape: Shape| !shape.is_changed_by(&fault.kind);
+            (is_vain(first) && struck.all(is_vain)).then_some((nth, fault, first))
+        })
+    }
+
     /// The faults that the attempt that writes was spared, by their rank.
     pub fn spared(&self) -> Vec<usize> {
         let Past { struck, looks, .. } = &self.past;
@@ -227,7 +241,7 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
             self.past.bytes += bytes as u64;
             self.past.largest = self.past.largest.max(bytes);
         }
-        let due = self.due();
+        let due = self.due(shape);
         if !self.arrive() {
             return Some(FaultKind::Gone);
         }
@@ -240,7 +254,7 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
     }
 
     /// What the scenario says of this access: its moves are made, its fault is returned.
-    fn due(&mut self) -> Option<FaultKind> {
+    fn due(&mut self, shape: Shape) -> Option<FaultKind> {
         let hit = self.past.hits[self.past.site as usize];
         let mut kind = None;
         let is_calm = self.past.looks <= self.plot.calm_looks;
@@ -264,7 +278,12 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
                     self.past.struck[nth] = Fate::Spared;
                 }
                 FaultKind::Move(actor) => self.perform(actor),
-                other => kind = Some(other.clone()),
+                other => {
+                    if self.is_told() {
+                        self.past.strikes.push((nth, shape));
+                    }
+                    kind = Some(other.clone());
+                }
             }
         }
         kind
