@@ -262,6 +262,29 @@ fn a_fault_that_cannot_do_anything_is_told() {
     snapshot("in-vain-run", &seen(&output));
 }
 
+/// By the name that the file has for who is not there.
+#[test]
+fn a_move_that_nobody_can_make_is_told() {
+    let case = "Attach(about: \"nobody\", WHAT, expect: (outcome: \"armed\", site: \"verify\"))";
+    for (what, who) in [
+        ("faults: [(site: \"policy\", kind: Move(ExitThread(9999)))]", "thread 9999"),
+        ("waits: [Poll(7)], config: (confirm: true)", "thread 7"),
+        ("faults: [(site: \"policy\", kind: Move(StartThread(5)))]", "interpreter 5"),
+    ] {
+        let output = run_scenario("nobody", &case.replace("WHAT", what), &[]);
+        assert_eq!(output.status.code(), Some(1), "{}", seen(&output));
+        let told = format!("a move was impossible: there is no {who} now");
+        assert!(seen(&output).contains(&told), "{}", seen(&output));
+    }
+    let folder = folder("never");
+    let moves = case.replace("WHAT", "moves: [[ExitThread(77), Raise(4242, 1)], [Poll(78)]]");
+    std::fs::write(folder.join("case.ron"), &moves).expect("a file");
+    let output = softdock(&folder, &["explore", "case.ron"]);
+    assert_eq!(output.status.code(), Some(1), "{}", seen(&output));
+    let told = seen(&output);
+    assert!(told.contains("NEVER POSSIBLE  ExitThread(77), Poll(78)\n"), "{told}");
+}
+
 #[test]
 fn a_path_that_is_not_there_exits_2() {
     let output = softdock(&folder("no-path"), &["run", "nowhere"]);

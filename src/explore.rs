@@ -13,7 +13,8 @@ use std::fmt;
 use crate::blame::{Blame, blame};
 use crate::choice::{Classes, Exhaustive, Menu, Prefixes, Recorded};
 use crate::finding::Finding;
-use crate::run::Stage;
+use crate::run::{Run, Stage};
+use crate::scenario::Actor;
 use crate::sweep::Tally;
 use crate::trace::Trace;
 
@@ -37,6 +38,10 @@ pub struct Exploration {
     pub one_by_one: Option<Ways>,
     /// Whether everything was gone through.
     pub complete: bool,
+    /// Moves of the scenario that the target could make in none of the runs: nothing was proved
+    /// about them. Empty as long as not everything was gone through.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub impossible: Vec<String>,
     /// What came out of the runs that were not cut.
     pub tally: Tally,
 }
@@ -91,8 +96,10 @@ impl Explore<'_> {
         let offered = (self.faults > 0).then_some(&menu);
         let mut chooser = Exhaustive::new(self.faults, pruned);
         let mut tally = Tally::default();
+        let mut unmade: Vec<&Actor> = stage.scenario().moves.iter().flatten().collect();
         let complete = loop {
             let run = stage.explore(offered, &mut chooser, Trace::off());
+            unmade.retain(|actor| !is_made(&run, actor));
             let wrong = !chooser.was_cut() && !run.violations.is_empty();
             if !chooser.was_cut() {
                 tally.count(&run);
@@ -126,16 +133,24 @@ impl Explore<'_> {
             cut: chooser.cut(),
             one_by_one: None,
             complete,
+            impossible: unmade.iter().filter(|_| complete).map(|it| format!("{it:?}")).collect(),
             tally,
         }
     }
 }
 
+/// Whether the target has made this move in this run.
+fn is_made(run: &Run, actor: &Actor) -> bool {
+    let mut moves = run.moves.iter().enumerate();
+    moves.any(|(nth, (_, made))| made == actor && !run.unmade.contains(&nth))
+}
+
 impl Exploration {
-    /// Whether everything was gone through, and nothing is wrong.
+    /// Whether everything was gone through that the scenario says, and nothing is wrong.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.complete && self.agrees() && self.tally.findings == 0
+        let all = self.complete && self.impossible.is_empty();
+        all && self.agrees() && self.tally.findings == 0
     }
 
     /// Whether the two ways of counting agree, where both were gone.
@@ -164,6 +179,9 @@ impl fmt::Display for Exploration {
         writeln!(f, "  came out        {}", tally.outcomes())?;
         if !self.complete {
             writeln!(f, "  INCOMPLETE")?;
+        }
+        if !self.impossible.is_empty() {
+            writeln!(f, "  NEVER POSSIBLE  {}", self.impossible.join(", "))?;
         }
         writeln!(f, "  verdict         {}", tally.verdict())
     }

@@ -82,6 +82,8 @@ pub struct Run {
     pub happened: Vec<Fault>,
     /// The target's own moves, each with the access it came right before.
     pub moves: Vec<(u32, Actor)>,
+    /// Which of those that the chooser let happen could not be made then, by their rank.
+    pub unmade: Vec<usize>,
 }
 
 impl Run {
@@ -324,6 +326,7 @@ fn judged<C: Chooser>(report: Report, world: &mut World<'_, '_, C>, config: &Con
     let (bytes, largest) = world.bytes();
     let mismatches = if world.is_told() { unmet(world) } else { Vec::new() };
     let (happened, moves) = world.happened();
+    let unmade = world.unmade();
     let World { process, evidence, past, .. } = &mut *world;
     let watch = &past.watch;
     let moved = !moves.is_empty();
@@ -349,6 +352,7 @@ fn judged<C: Chooser>(report: Report, world: &mut World<'_, '_, C>, config: &Con
         spared: world.spared(),
         happened,
         moves,
+        unmade,
     }
 }
 

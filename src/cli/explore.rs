@@ -230,7 +230,7 @@ impl Certificate for Exploration {
 
     fn line(&self) -> String {
         let line = output::tallied(&self.scenario, self.ways.all, &self.tally, self.complete);
-        line + &otherwise(self.agrees())
+        line + &otherwise(self.agrees()) + &impossible(&self.impossible)
     }
 
     fn sum(all: &[Exploration], args: &Args) -> (String, String) {
@@ -304,6 +304,14 @@ fn otherwise(agrees: bool) -> String {
     match agrees {
         true => String::new(),
         false => output::styled(output::BAD, ", COUNTED OTHERWISE one by one"),
+    }
+}
+
+/// What is added where the target could never make some moves.
+fn impossible(moves: &[String]) -> String {
+    match moves {
+        [] => String::new(),
+        _ => output::styled(output::BAD, format!(", NEVER POSSIBLE: {}", moves.join(", "))),
     }
 }
 

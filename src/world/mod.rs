@@ -87,6 +87,8 @@ pub struct Past<'s> {
     /// What the chooser let happen.
     happened: Vec<Fault>,
     moves: Vec<(u32, Actor)>,
+    /// Which of them the target could not make when it was to, by rank.
+    unmade: Vec<usize>,
     /// For a judge who knows the truth.
     pub watch: Watch<'s>,
 }
@@ -124,6 +126,7 @@ impl<'s> Past<'s> {
             pages: plot.front_end.pages(),
             happened: Vec::new(),
             moves: Vec::new(),
+            unmade: Vec::new(),
             watch: Watch::new(script, process),
         }
     }
@@ -172,6 +175,12 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
     /// move with the access it came right before.
     pub fn happened(&mut self) -> (Vec<Fault>, Vec<(u32, Actor)>) {
         (std::mem::take(&mut self.past.happened), std::mem::take(&mut self.past.moves))
+    }
+
+    /// The moves of which [`Plot::moves`] leaves open when they are made that could not be made
+    /// then, by their rank among all.
+    pub fn unmade(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.past.unmade)
     }
 
     /// Whether everything that can go wrong is told by the scenario.
@@ -323,7 +332,9 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
             self.past.moved[nth] += 1;
             self.happens(FaultKind::Move(actor.clone()), false);
             // A move that cannot be made any more is not made.
-            let _ = self.try_to(actor);
+            if self.try_to(actor).is_err() {
+                self.past.unmade.push(self.past.moves.len() - 1);
+            }
         }
     }
 

@@ -45,5 +45,5 @@ pub fn perform(process: &mut Process, actor: &Actor) -> Result<(), MoveError> {
 pub fn key(process: &Process, native: u64) -> Result<ThreadKey, MoveError> {
     let mut oldest_first = process.threads().rev();
     let found = oldest_first.find(|thread| thread.native == native);
-    found.map(|thread| thread.key).ok_or(MoveError::NoThread(ThreadKey(u32::MAX)))
+    found.map(|thread| thread.key).ok_or(MoveError::NoNative(native))
 }

@@ -80,6 +80,8 @@ pub enum MoveError {
     Gone,
     /// It has no such thread now.
     NoThread(ThreadKey),
+    /// None of its threads has this native id now.
+    NoNative(u64),
     /// It has no such interpreter now.
     NoInterpreter(i64),
     /// No module of this name is loaded.
@@ -98,6 +100,7 @@ impl fmt::Display for MoveError {
         match self {
             MoveError::Gone => f.write_str("the process has exited"),
             MoveError::NoThread(key) => write!(f, "there is no thread {key} now"),
+            MoveError::NoNative(native) => write!(f, "there is no thread {native} now"),
             MoveError::NoInterpreter(id) => write!(f, "there is no interpreter {id} now"),
             MoveError::NoModule => f.write_str("no such module is loaded"),
             MoveError::NotFree => f.write_str("there is no freed block"),
