@@ -75,6 +75,8 @@ fn a_scenario_that_does_not_read_exits_2_and_says_where() {
         ),
         ("missing-expect", "Attach(about: \"x\")"),
         ("not-ron", "about = x"),
+        ("prose", "# Scenarios\n\nOne file each.\n"),
+        ("empty", ""),
         (
             "impossible",
             "Attach(\n    about: \"x\",\n    damage: [Word(Thread(7), 1)],\n    expect: (outcome: \"armed\", site: \"verify\"),\n)",
@@ -182,6 +184,9 @@ fn a_schedule_that_does_not_read_exits_2_and_says_where() {
         ("scenario", "softdock schedule 1\nscenario refuse/no-such\n"),
         ("file", "softdock schedule 1\nscenario refuse/no-such.ron\n"),
         ("version", "softdock schedule 7\n"),
+        ("kind", "softdock schedule 1\nscenario a\nrecheck 1: Move(ExitThrad(7))\n"),
+        ("twice", "softdock schedule 1\nscenario a\nverify 1: Gone\nverify 1: Denied\n"),
+        ("scenarios", "softdock schedule 1\nscenario a\nscenario b\n"),
     ] {
         std::fs::write(folder.join("x.schedule"), text).expect("a file");
         let output = softdock(&folder, &["replay", "x.schedule"]);

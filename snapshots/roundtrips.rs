@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use softdock::choice::Schedule;
 use softdock::codec::{Coded, decode, encode};
-use softdock::scenario::{Fault, Scenario, Session};
+use softdock::scenario::{Fault, FaultKind, Scenario, Session};
 use softdock::{corpus, scenario};
 
 use crate::properties::cases;
@@ -52,7 +52,16 @@ proptest! {
 
     #[test]
     fn any_schedule_reads_back_as_it_was_written(bytes in bytes(), name in "[!-~é]([ -~]*[!-~])?") {
-        let schedule = Schedule { scenario: name, faults: Vec::<Fault>::take(&mut &bytes[..]) };
+        let mut faults = Vec::<Fault>::take(&mut &bytes[..]);
+        // Of two that go wrong with one access only one can be said.
+        let mut struck = Vec::new();
+        faults.retain(|Fault { at, kind, .. }| {
+            let is_move = matches!(kind, FaultKind::Move(_));
+            let is_first = is_move || !struck.contains(at);
+            struck.extend((!is_move).then_some(*at));
+            is_first
+        });
+        let schedule = Schedule { scenario: name, faults };
         let text = schedule.to_string();
         let read = Schedule::parse(&text);
         prop_assert_eq!(read.as_ref(), Ok(&schedule), "{}", text);

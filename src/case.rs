@@ -47,9 +47,10 @@ impl Case {
             return Ok(Case { path: path.into(), name, scenario, text });
         }
         let text = String::from_utf8_lossy(&bytes);
-        let schedule = Schedule::parse(&text).map_err(|ScheduleError { line, message }| {
-            Mistake::at_line(path, &text, line, message)
-        })?;
+        let schedule =
+            Schedule::parse(&text).map_err(|ScheduleError { line, column, message }| {
+                Mistake::at(path, &text, (line, column), message)
+            })?;
         let file = scenario_file(&schedule.scenario, folder)
             .map_err(|message| Mistake::near(path, &text, &schedule.scenario, message))?;
         let (mut scenario, text) = scenario::read(&file)?;

@@ -15,6 +15,7 @@ use std::fmt;
 use softdock_attach::Site;
 
 use crate::scenario::names::unknown;
+use crate::scenario::parse_part;
 use crate::scenario::{At, Fault, FaultKind};
 
 /// The first line of every schedule; the number is that of its grammar.
@@ -34,6 +35,8 @@ pub struct Schedule {
 pub struct ScheduleError {
     /// The line, from 1.
     pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
     /// What is wrong, and what was expected.
     pub message: String,
 }
@@ -69,45 +72,72 @@ impl Schedule {
     /// # Errors
     /// The first line that does not read.
     pub fn parse(text: &str) -> Result<Schedule, ScheduleError> {
-        let mut schedule = Schedule { scenario: String::new(), faults: Vec::new() };
+        let mut scenario: Option<&str> = None;
+        let mut faults: Vec<Fault> = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
-            let mistake = |message| ScheduleError { line: number, message };
-            let line = line.trim();
-            if number == 1 && line != HEAD {
-                return Err(mistake(format!("expected `{HEAD}`, found `{line}`")));
-            } else if let Some(scenario) = line.strip_prefix("scenario ") {
-                schedule.scenario = scenario.trim().into();
-            } else if number > 1 && !line.is_empty() && !line.starts_with('#') {
-                schedule.faults.push(choice(line).map_err(mistake)?);
+            let mistake = |column, message| ScheduleError { line: number, column, message };
+            let entry = line.trim();
+            if number == 1 && entry != HEAD {
+                return Err(mistake(1, format!("expected `{HEAD}`, found `{entry}`")));
+            } else if let Some(name) = entry.strip_prefix("scenario ") {
+                if let Some(first) = scenario.replace(name.trim()) {
+                    let message = format!("a second scenario, expected one: `{first}` is it");
+                    return Err(mistake(1, message));
+                }
+            } else if number > 1 && !entry.is_empty() && !entry.starts_with('#') {
+                let fault = choice(line).map_err(|(column, message)| mistake(column, message))?;
+                if faults.iter().any(|other| is_instead_of(&fault, other)) {
+                    let message = format!("a second fault at {}, expected one", fault.at);
+                    return Err(mistake(1, message));
+                }
+                faults.push(fault);
             }
         }
-        if schedule.scenario.is_empty() {
+        let Some(scenario) = scenario.map(String::from) else {
             let message = "expected a line `scenario NAME`".into();
-            return Err(ScheduleError { line: text.lines().count().max(1), message });
-        }
-        Ok(schedule)
+            return Err(ScheduleError { line: text.lines().count().max(1), column: 1, message });
+        };
+        Ok(Schedule { scenario, faults })
     }
 }
 
-/// `SITE HIT: [lasting] KIND`, or `access NUMBER: …`.
-fn choice(line: &str) -> Result<Fault, String> {
-    let shape = || format!("expected `SITE HIT: KIND`, found `{line}`");
+/// Whether only one of two can strike, since they go wrong with one access; of moves any number
+/// can come before it.
+fn is_instead_of(fault: &Fault, other: &Fault) -> bool {
+    let is_move = |fault: &Fault| matches!(fault.kind, FaultKind::Move(_));
+    fault.at == other.at && !is_move(fault) && !is_move(other)
+}
+
+/// `SITE HIT: [lasting] KIND`, or `access NUMBER: …`; or the column of the mistake, and what is
+/// wrong there.
+fn choice(line: &str) -> Result<Fault, (usize, String)> {
+    let shape = || (1, format!("expected `SITE HIT: KIND`, found `{}`", line.trim()));
     let (place, kind) = line.split_once(':').ok_or_else(shape)?;
-    let (name, number) = place.trim().split_once(' ').ok_or_else(shape)?;
-    let number: u32 = number.trim().parse().map_err(|_| shape())?;
-    if number == 0 {
-        return Err("accesses are counted from 1".into());
-    }
-    let at = match (name, Site::from_name(name)) {
-        ("access", _) => At::Access(number),
-        (_, Some(site)) => At::Hit(site, number),
-        (_, None) => return Err(unknown("site", name, &Site::ALL.map(Site::name))),
-    };
+    let at = address(place.trim()).ok_or_else(shape)?.map_err(|message| (1, message))?;
     let kind = kind.trim();
     let lasting = kind.strip_prefix("lasting ");
     let sticky = lasting.is_some();
-    let kind: FaultKind = ron::from_str(lasting.unwrap_or(kind)).map_err(|e| e.to_string())?;
+    let kind = lasting.unwrap_or(kind);
+    let kind = parse_part(kind).map_err(|(at, message)| {
+        let before = line.len() - line.trim_end().len();
+        let start = line.len() - before - kind.len() + at;
+        (line[..start].chars().count() + 1, message)
+    })?;
     Ok(Fault { at, sticky, kind })
+}
+
+/// `SITE HIT` or `access NUMBER`; `None` where it is nothing like that.
+fn address(place: &str) -> Option<Result<At, String>> {
+    let (name, number) = place.split_once(' ')?;
+    let number: u32 = number.trim().parse().ok()?;
+    if number == 0 {
+        return Some(Err("accesses are counted from 1".into()));
+    }
+    Some(match (name, Site::from_name(name)) {
+        ("access", _) => Ok(At::Access(number)),
+        (_, Some(site)) => Ok(At::Hit(site, number)),
+        (_, None) => Err(unknown("site", name, &Site::ALL.map(Site::name))),
+    })
 }
 
 #[cfg(test)]
@@ -131,6 +161,13 @@ mod tests {
     }
 
     #[test]
+    fn any_number_of_moves_come_before_an_access_that_fails() {
+        let text = "softdock schedule 1\nscenario a\nverify 1: Move(Poll(1))\n\
+                    verify 1: Gone\nverify 1: Move(Poll(1))\nverify 1: Move(Poll(2))\n";
+        assert_eq!(Schedule::parse(text).expect("a schedule").to_string(), text);
+    }
+
+    #[test]
     fn mistakes_are_told_with_their_line() {
         let error = |text: &str| Schedule::parse(text).unwrap_err().to_string();
         assert_eq!(
@@ -141,7 +178,15 @@ mod tests {
         let told = error(&format!("{head}veriffy 1: Gone"));
         assert_eq!(told, "line 5: unknown site `veriffy`, did you mean `verify`?");
         assert!(error(&format!("{head}verify: Gone")).contains("expected `SITE HIT: KIND`"));
-        assert!(error(&format!("{head}verify 1: Gnoe")).starts_with("line 5: "));
+        let told = Schedule::parse(&format!("{head}  verify 1: lasting Gnoe ")).unwrap_err();
+        assert_eq!((told.line, told.column), (5, 21));
+        assert!(told.message.ends_with("did you mean `Gone`?"), "{told}");
+        let told = error(&format!("{head}verify 1: Torn(\"x\")"));
+        assert_eq!(told, "line 5: expected a whole number, found `\"x\"`");
+        let told = error(&format!("{head}scenario b"));
+        assert_eq!(told, "line 5: a second scenario, expected one: `a` is it");
+        let told = error(&format!("{head}verify 1: Gone\nverify 1: Denied"));
+        assert_eq!(told, "line 6: a second fault at verify hit 1, expected one");
         assert_eq!(error(&format!("{head}verify 0: Gone")), "line 5: accesses are counted from 1");
         assert_eq!(error("softdock schedule 1"), "line 1: expected a line `scenario NAME`");
     }

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use fault::{Actor, At, Fault, FaultKind};
 pub use place::{Damage, Place};
 pub use process::Process;
+pub(crate) use read::parse_part;
 pub use read::{Mistake, parse, read};
 pub use session::Session;
 pub use stepping::Stepping;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use ron::error::{Error, SpannedError};
 use ron::extensions::Extensions;
+use serde::de::DeserializeOwned;
 
 use super::Scenario;
 use super::names::nearest;
@@ -47,9 +48,14 @@ impl Mistake {
         Mistake { path: path.into(), line, column, message, text: text.into() }
     }
 
-    /// A mistake in this line.
-    pub(crate) fn at_line(path: &Path, text: &str, line: usize, message: String) -> Mistake {
-        Mistake { path: path.into(), line, column: 1, message, text: text.into() }
+    /// A mistake in this line, at this column.
+    pub(crate) fn at(
+        path: &Path,
+        text: &str,
+        (line, column): (usize, usize),
+        message: String,
+    ) -> Mistake {
+        Mistake { path: path.into(), line, column, message, text: text.into() }
     }
 
     /// A mistake in a text that the file quotes: a program, from its own line 1 on. Where the file
@@ -70,14 +76,15 @@ impl Mistake {
     }
 
     fn of_ron(path: &Path, text: &str, error: &SpannedError) -> Mistake {
-        let (line, column) = (error.span.start.line, error.span.start.col);
-        let ((line, column), message) = match expected(&error.code) {
-            Some(expected) => {
-                let at = value_at(text, offset(text, line, column));
-                (place(text, at), wrong_value(text, at, expected))
-            }
-            None => ((line, column), with_suggestion(&error.code)),
+        let (at, message) = if is_blank(text) {
+            (0, format!("there is nothing in this file, {NEEDED}"))
+        } else if error.code == Error::ExpectedAttribute {
+            let at = text.find('#').unwrap_or(0);
+            (at, format!("found `#`, {NEEDED}; comments begin with `//`"))
+        } else {
+            told(text, error)
         };
+        let (line, column) = place(text, at);
         Mistake { path: path.into(), line, column, message, text: text.into() }
     }
 }
@@ -123,6 +130,28 @@ impl fmt::Display for Mistake {
 }
 
 impl std::error::Error for Mistake {}
+
+/// What a file must have that has something else, or nothing.
+const NEEDED: &str = "expected a scenario: `Attach(…)`, `Stepping(…)` or `Session(…)`, as `softdock \
+                      new` writes them";
+
+/// Whether there is nothing but comments.
+fn is_blank(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim);
+    lines.all(|line| line.is_empty() || line.starts_with("//"))
+}
+
+/// The byte of the text where a mistake is, and what is wrong there.
+fn told(text: &str, error: &SpannedError) -> (usize, String) {
+    let at = offset(text, error.span.start.line, error.span.start.col);
+    match expected(&error.code) {
+        Some(expected) => {
+            let at = value_at(text, at);
+            (at, wrong_value(text, at, expected))
+        }
+        None => (at, with_suggestion(&error.code)),
+    }
+}
 
 /// RON's own message, and what was most likely meant.
 fn with_suggestion(error: &Error) -> String {
@@ -215,6 +244,14 @@ pub fn parse(path: &Path, text: &str) -> Result<Scenario, Mistake> {
     grammar().from_str(text).map_err(|error| Mistake::of_ron(path, text, &error))
 }
 
+/// Reads a part of a scenario that stands in another text.
+///
+/// # Errors
+/// The first mistake, with its byte in the part.
+pub(crate) fn parse_part<T: DeserializeOwned>(part: &str) -> Result<T, (usize, String)> {
+    grammar().from_str(part).map_err(|error| told(part, &error))
+}
+
 /// Reads one scenario from a file; returns its text as well, for messages about it.
 ///
 /// # Errors
@@ -284,6 +321,19 @@ mod tests {
         }
         let unfinished = mistake("Attach(about: \"x\", faults:");
         assert_eq!(unfinished.message, "`faults`: expected a list in `[…]`, found the end");
+    }
+
+    #[test]
+    fn what_is_no_scenario_at_all_is_told_as_such() {
+        for (text, line, found) in [
+            ("", 1, "there is nothing in this file"),
+            ("// a word\n\n", 1, "there is nothing in this file"),
+            ("\n# Scenarios\n", 2, "found `#`"),
+        ] {
+            let mistake = mistake(text);
+            assert_eq!((mistake.line, mistake.column), (line, 1), "{text:?}");
+            assert!(mistake.message.starts_with(&format!("{found}, expected a scenario: ")));
+        }
     }
 
     #[test]
