@@ -291,6 +291,17 @@ fn a_move_that_nobody_can_make_is_told() {
 }
 
 #[test]
+fn a_sweep_has_at_least_one_worker() {
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let scenario = scenarios.join("refuse/policy-disabled.ron");
+    let scenario = scenario.to_str().expect("UTF-8");
+    let folder = folder("workers");
+    let output = softdock(&folder, &["sweep", scenario, "--jobs", "0"]);
+    assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
+    assert!(seen(&output).contains("invalid value '0' for '--jobs <N>'"), "{}", seen(&output));
+}
+
+#[test]
 fn a_path_that_is_not_there_exits_2() {
     let output = softdock(&folder("no-path"), &["run", "nowhere"]);
     assert_eq!(output.status.code(), Some(2), "{}", seen(&output));

@@ -1,6 +1,7 @@
 //! `softdock sweep` and `softdock merge`: the fault space of scenarios, and its certificates. What
 //! is proved is told by the library; this is how it is asked for and shown.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -45,7 +46,7 @@ pub(crate) struct Args {
 
     /// Workers; as many as there are processors by default.
     #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
+    jobs: Option<NonZeroUsize>,
 
     /// Do only this share of the work, from 1: `2/16`.
     #[arg(long, value_name = "I/N", value_parser = shard)]
@@ -104,7 +105,7 @@ pub(crate) fn sweep(args: &Args) -> Exit {
     let sweep = Sweep {
         depth: args.depth,
         lies: args.lies,
-        workers: args.jobs.unwrap_or_else(processors),
+        workers: args.jobs.map_or_else(processors, usize::from),
         shard: args.shard.unwrap_or((0, 1)),
         front_end: args.front_end,
     };
