@@ -291,6 +291,20 @@ fn a_move_that_nobody_can_make_is_told() {
 }
 
 #[test]
+fn the_schedule_that_is_shown_as_an_example_is_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = include_str!("../CONTRIBUTING.md");
+    let start = text.find("softdock schedule ").expect("an example");
+    let (example, _) = text[start..].split_once("```").expect("its end");
+    let file = folder("example").join("x.schedule");
+    std::fs::write(&file, example).expect("a file");
+    let output = softdock(root, &["replay", file.to_str().expect("UTF-8")]);
+    assert_eq!(output.status.code(), Some(1), "{}", seen(&output));
+    assert!(seen(&output).contains("WRONG at access"), "{}", seen(&output));
+    assert!(output.stderr.is_empty(), "{}", seen(&output));
+}
+
+#[test]
 fn a_sweep_has_at_least_one_worker() {
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let scenario = scenarios.join("refuse/policy-disabled.ron");
