@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// Runs the command in a folder of its own, without colours and without the caller's settings.
-fn softdock(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn softdock(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_softdock"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PTVS_")) {
         command.env_remove(name);
@@ -14,7 +14,7 @@ fn softdock(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// An empty folder for one test.
-fn folder(name: &str) -> std::path::PathBuf {
+pub(crate) fn folder(name: &str) -> std::path::PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a folder");
@@ -22,7 +22,7 @@ fn folder(name: &str) -> std::path::PathBuf {
 }
 
 /// Everything a user sees, in one text.
-fn seen(output: &Output) -> String {
+pub(crate) fn seen(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     format!("exit {:?}\n--- stdout\n{stdout}--- stderr\n{stderr}", output.status.code())

@@ -15,7 +15,7 @@ use softdock::report::Line;
 use softdock::scenario::{self, Mistake, Scenario};
 use softdock::session::explore::Found;
 use softdock::session::stage::as_shipped;
-use softdock::sweep::Tally;
+use softdock::sweep::{Tally, counted};
 use softdock::{session, stepping};
 
 use super::progress::Progress;
@@ -234,12 +234,14 @@ impl Certificate for Exploration {
     }
 
     fn sum(all: &[Exploration], args: &Args) -> (String, String) {
-        let (scenarios, mut total) = (all.len(), Tally::default());
+        let mut total = Tally::default();
         all.iter().for_each(|one| total += &one.tally);
-        let interleavings: u64 = all.iter().map(|one| one.ways.all).sum();
-        let (runs, verdict) = (total.runs, total.verdict());
         let mut sum = format!(
-            "{scenarios} scenarios: {interleavings} interleavings by {runs} runs; {verdict}"
+            "{}: {} by {}; {}",
+            counted(all.len() as u64, "scenario"),
+            counted(all.iter().map(|one| one.ways.all).sum(), "interleaving"),
+            counted(total.runs, "run"),
+            total.verdict()
         );
         if args.faults > 0 {
             sum.push_str("\n  bound: reads stop short after 1 byte, half, or all but one");
@@ -262,13 +264,12 @@ impl Certificate for session::explore::Exploration {
     }
 
     fn sum(all: &[Self], _: &Args) -> (String, String) {
-        let scenarios = all.len();
-        let ways: u64 = all.iter().map(|one| one.ways.all).sum();
-        let runs: u64 = all.iter().map(|one| one.runs).sum();
-        let findings: u64 = all.iter().map(|one| one.ways.broken).sum();
         let sum = format!(
-            "{scenarios} scenarios about sessions: {ways} interleavings by {runs} runs; {findings} \
-             findings"
+            "{} about sessions: {} by {}; {}",
+            counted(all.len() as u64, "scenario"),
+            counted(all.iter().map(|one| one.ways.all).sum(), "interleaving"),
+            counted(all.iter().map(|one| one.runs).sum(), "run"),
+            counted(all.iter().map(|one| one.ways.broken).sum(), "finding")
         );
         (sum, String::new())
     }
@@ -287,13 +288,12 @@ impl Certificate for stepping::explore::Exploration {
     }
 
     fn sum(all: &[Self], _: &Args) -> (String, String) {
-        let scenarios = all.len();
-        let states: u64 = all.iter().map(|one| one.states).sum();
-        let transitions: u64 = all.iter().map(|one| one.transitions).sum();
-        let findings: u64 = all.iter().map(|one| one.findings).sum();
         let sum = format!(
-            "{scenarios} scenarios about stepping: {states} states by {transitions} transitions; \
-             {findings} findings"
+            "{} about stepping: {} by {}; {}",
+            counted(all.len() as u64, "scenario"),
+            counted(all.iter().map(|one| one.states).sum(), "state"),
+            counted(all.iter().map(|one| one.transitions).sum(), "transition"),
+            counted(all.iter().map(|one| one.findings).sum(), "finding")
         );
         (sum, String::new())
     }

@@ -42,8 +42,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 as asked; 1 a finding, or refused or failed; 2 usage; 3 two runs of the same differ,
-101 a panic: both are bugs of softdock.
+Exit codes: 0 as asked; 1 a finding, an unfinished proof, or refused or failed; 2 usage; 3 two runs
+of the same differ, 101 a panic: both are bugs of softdock.
 Results go to standard output, messages to standard error.";
 
 #[derive(Debug, Subcommand)]

@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
-use softdock::sweep::Tally;
+use softdock::sweep::{Tally, counted};
 
 pub(crate) const STRONG: Style = Style::new().bold();
 pub(crate) const FAINT: Style = Style::new().dimmed();
@@ -53,7 +53,7 @@ pub(crate) fn tallied(name: &str, cases: u64, tally: &Tally, is_complete: bool) 
     let verdict = match (tally.findings, is_complete) {
         (0, true) => styled(GOOD, "clean"),
         (0, false) => styled(WARN, "incomplete"),
-        (count, _) => styled(BAD, format!("{count} findings")),
+        (count, _) => styled(BAD, counted(count, "finding")),
     };
     let excused = match tally.excused.values().sum::<u64>() {
         0 => String::new(),

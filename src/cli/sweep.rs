@@ -2,7 +2,7 @@
 //! is proved is told by the library; this is how it is asked for and shown.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use softdock::corpus::{self, Entry};
@@ -10,7 +10,9 @@ use softdock::finding::Finding;
 use softdock::frontend::FrontEnd;
 use softdock::report::Line;
 use softdock::scenario::Mistake;
-use softdock::sweep::{Bound, Certificate, DEPTH_MAX, Job, Proof, Sweep, Tally, Watcher, recount};
+use softdock::sweep::{
+    Bound, Certificate, DEPTH_MAX, Job, Proof, Sweep, Tally, Watcher, counted, recount,
+};
 
 use super::progress::Progress;
 use super::{Exit, Format, front_end, output, usage};
@@ -24,6 +26,9 @@ use super::{Exit, Format, front_end, output, usage};
 /// once. Last, the target runs, or the attacher dies, in the middle of every write. Each run is the
 /// real engine, judged by an oracle that knows the truth. What is left out where a scenario moves
 /// very much, and which pairs are told by others, is named as a bound of the certificate.
+///
+/// A sweep that was interrupted keeps what it has done and exits 1: it proves nothing of what is
+/// left. A shard that did its share exits 0; `merge` says whether the shards are the whole.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -66,6 +71,9 @@ pub(crate) struct Args {
 }
 
 /// Merge the certificates of shards, and count them again.
+///
+/// Where shards are missing or were interrupted it says so, writes `certificate-incomplete.json`,
+/// which can be merged with what comes later, and exits 1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MergeArgs {
     /// Certificates of the same sweep, one a shard.
@@ -119,7 +127,7 @@ pub(crate) fn sweep(args: &Args) -> Exit {
     };
     let proof = Proof::new(&sweep, planned.run(&watch));
     watch.progress.finish();
-    conclude(&proof, &args.out, args.format)
+    conclude(&proof, &args.out, args.format, Certificate::did_its_share)
 }
 
 pub(crate) fn merge(args: &MergeArgs) -> Exit {
@@ -139,7 +147,9 @@ pub(crate) fn merge(args: &MergeArgs) -> Exit {
         }
     }
     let Some(proof) = merged else { return Exit::Usage };
-    conclude(&proof, &args.out, args.format)
+    let exit = conclude(&proof, &args.out, args.format, Certificate::is_complete);
+    output::message(&missing(&proof).unwrap_or_default());
+    exit
 }
 
 /// Everything is read before anything is swept: a mistake in the last file would else cost hours.
@@ -193,73 +203,102 @@ impl Watcher for Watch<'_> {
 /// The body of a line of JSON.
 #[derive(Serialize)]
 struct Told<'c> {
+    /// Everything was gone through and counted twice, and nothing was found.
     clean: bool,
     complete: bool,
     recounted: bool,
     certificate: &'c Certificate,
 }
 
-fn conclude(proof: &Proof, folder: &std::path::Path, format: Format) -> Exit {
-    let mut total = Tally::default();
-    let (mut covered, mut incomplete, mut wrong) = (0, 0, Vec::new());
+/// What all certificates of a proof come to.
+#[derive(Default)]
+struct Sum {
+    total: Tally,
+    covered: u64,
+    /// Certificates of scenarios that were not gone through as far as was asked.
+    unfinished: u64,
+    /// Certificates that are not of the whole space.
+    incomplete: u64,
+    /// What the second counter counts otherwise.
+    wrong: Vec<String>,
+}
+
+impl Sum {
+    fn add(&mut self, certificate: &Certificate, is_done: bool, wrong: Vec<String>) {
+        self.total += &certificate.tally();
+        self.covered += certificate.covered();
+        self.unfinished += u64::from(!is_done);
+        self.incomplete += u64::from(!certificate.is_complete());
+        self.wrong.extend(wrong);
+    }
+
+    /// What is not finished must not be taken for a proof, in which nothing was found.
+    fn exit(&self) -> Exit {
+        let is_proof = self.total.findings == 0 && self.unfinished == 0 && self.wrong.is_empty();
+        if is_proof { Exit::AsAsked } else { Exit::Finding }
+    }
+}
+
+/// Tells all certificates, of which each is to be done as far as `is_done` wants, and saves them.
+fn conclude(
+    proof: &Proof,
+    folder: &Path,
+    format: Format,
+    is_done: fn(&Certificate) -> bool,
+) -> Exit {
+    let mut sum = Sum::default();
     for certificate in &proof.certificates {
-        let tally = certificate.tally();
-        let recounted = recount(certificate);
-        incomplete += usize::from(!certificate.is_complete());
-        covered += certificate.covered();
-        match format {
-            Format::Json => output::json(&Line::new(
-                "sweep",
-                Told {
-                    clean: tally.findings == 0,
-                    complete: certificate.is_complete(),
-                    recounted: recounted.is_empty(),
-                    certificate,
-                },
-            )),
-            Format::Text if proof.certificates.len() == 1 => {
-                output::result(&certificate.to_string())
-            }
-            Format::Text => {
-                let (name, is_complete) = (&certificate.scenario, certificate.is_complete());
-                output::result(&output::tallied(name, certificate.covered(), &tally, is_complete));
-            }
-        }
-        total += &tally;
-        wrong.extend(recounted);
+        let wrong = recount(certificate);
+        show(certificate, wrong.is_empty(), proof.certificates.len() == 1, format);
+        sum.add(certificate, is_done(certificate), wrong);
     }
     match proof.save(folder) {
         Ok(path) => output::message(&format!("softdock: the certificate is {}", path.display())),
         Err(error) => return usage(&format!("softdock: {}: {error}", folder.display())),
     }
-    wrong.iter().for_each(|wrong| output::message(&format!("softdock: RECOUNT: {wrong}")));
-    tell(proof, &total, covered, incomplete, wrong.len(), format)
+    sum.wrong.iter().for_each(|wrong| output::message(&format!("softdock: RECOUNT: {wrong}")));
+    let text = summary(proof, &sum);
+    match format {
+        Format::Text => output::result(&text),
+        Format::Json => output::message(&text),
+    }
+    sum.exit()
 }
 
-fn tell(
-    proof: &Proof,
-    total: &Tally,
-    covered: u64,
-    incomplete: usize,
-    wrong: usize,
-    format: Format,
-) -> Exit {
+/// One certificate: the only one is told whole.
+fn show(certificate: &Certificate, recounted: bool, is_only: bool, format: Format) {
+    let (tally, complete) = (certificate.tally(), certificate.is_complete());
+    match format {
+        Format::Json => {
+            let clean = tally.findings == 0 && complete && recounted;
+            output::json(&Line::new("sweep", Told { clean, complete, recounted, certificate }));
+        }
+        Format::Text if is_only => output::result(&certificate.to_string()),
+        Format::Text => {
+            let (name, covered) = (&certificate.scenario, certificate.covered());
+            output::result(&output::tallied(name, covered, &tally, complete));
+        }
+    }
+}
+
+fn summary(proof: &Proof, sum: &Sum) -> String {
     let Proof { depth, lies, front_end, certificates, .. } = proof;
     let lies = if *lies { "single lies, " } else { "" };
     let by = if front_end == FrontEnd::Managed.name() { "" } else { " by concord" };
-    let recounted = if wrong == 0 { "counted twice" } else { "WRONGLY COUNTED" };
-    let scenarios = match certificates.len() {
-        1 => "1 scenario".into(),
-        count => format!("{count} scenarios"),
-    };
-    let Tally { runs, findings, excused, .. } = total;
-    let excused: u64 = excused.values().sum();
+    let recounted = if sum.wrong.is_empty() { "counted twice" } else { "WRONGLY COUNTED" };
+    let Tally { runs, findings, excused, .. } = &sum.total;
     let mut text = format!(
-        "{scenarios}{by}, faults to depth {depth}, {lies}crashes: {covered} cases by {runs} \
-         runs, {recounted}; {findings} findings, {excused} excused"
+        "{}{by}, faults to depth {depth}, {lies}crashes: {} by {}, {recounted}; {}, {} excused",
+        counted(certificates.len() as u64, "scenario"),
+        counted(sum.covered, "case"),
+        counted(*runs, "run"),
+        counted(*findings, "finding"),
+        excused.values().sum::<u64>()
     );
-    if incomplete > 0 {
-        text.push_str(&format!("; {incomplete} scenarios are incomplete"));
+    match sum.incomplete {
+        0 => {}
+        1 => text.push_str("; 1 scenario is incomplete"),
+        count => text.push_str(&format!("; {count} scenarios are incomplete")),
     }
     // One certificate has told them itself.
     for bound in Bound::ALL.into_iter().filter(|_| certificates.len() > 1) {
@@ -269,9 +308,16 @@ fn tell(
             count => text.push_str(&format!("\n  bound, in {count}: {bound}")),
         }
     }
-    match format {
-        Format::Text => output::result(&text),
-        Format::Json => output::message(&text),
+    text
+}
+
+/// Which shards are not there. Of very many some have nothing to do, and nobody misses those.
+fn missing(proof: &Proof) -> Option<String> {
+    if proof.certificates.iter().all(Certificate::is_complete) {
+        return None;
     }
-    if *findings > 0 || wrong > 0 { Exit::Finding } else { Exit::AsAsked }
+    let missing: Vec<String> = proof.missing().map(|nth| nth.to_string()).collect();
+    let verb = if missing.len() == 1 { "shard is" } else { "shards are" };
+    let told = format!("softdock: of {} the {verb} missing: {}", proof.of, missing.join(", "));
+    (!missing.is_empty()).then_some(told)
 }

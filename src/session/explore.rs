@@ -17,6 +17,7 @@ use super::story::Story;
 use crate::choice::Exhaustive;
 use crate::explore::Ways;
 use crate::scenario::session::{OutcomeWord, ReasonWord, Session, SiteWord};
+use crate::sweep::counted;
 
 /// At most so many records are torn in a run.
 const TORN_MAX: u32 = 1;
@@ -172,9 +173,9 @@ impl fmt::Display for Exploration {
         if !self.complete {
             writeln!(f, "  INCOMPLETE")?;
         }
-        match broken {
+        match *broken {
             0 => writeln!(f, "  verdict         no promise was broken"),
-            count => writeln!(f, "  verdict         NOT CLEAN: {count} findings"),
+            count => writeln!(f, "  verdict         NOT CLEAN: {}", counted(count, "finding")),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::play::first_free;
 use super::recount::{self, Recount, recount};
 use super::world::{Mover, World};
 use crate::scenario::stepping::{Stepping, WriteFault};
+use crate::sweep::counted;
 
 /// At most so many transitions in one schedule: only a program that never ends comes so far.
 pub const MOVES_MAX: u32 = 100_000;
@@ -273,9 +274,9 @@ impl fmt::Display for Exploration {
         if !self.agrees() {
             writeln!(f, "  COUNTED OTHERWISE: {:?}", self.recount)?;
         }
-        match findings {
+        match *findings {
             0 => writeln!(f, "  verdict         no promise was broken"),
-            count => writeln!(f, "  verdict         NOT CLEAN: {count} findings"),
+            count => writeln!(f, "  verdict         NOT CLEAN: {}", counted(count, "finding")),
         }
     }
 }

@@ -116,6 +116,13 @@ impl AddAssign for Totals {
     }
 }
 
+/// So many of something, in words.
+#[must_use]
+pub fn counted(count: u64, one: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{plural}")
+}
+
 /// What came out of many runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
@@ -160,7 +167,7 @@ impl Tally {
     pub fn verdict(&self) -> String {
         let mut verdict = match self.findings {
             0 => "no promise was broken".to_owned(),
-            count => format!("NOT CLEAN: {count} findings"),
+            count => format!("NOT CLEAN: {}", counted(count, "finding")),
         };
         if !self.excused.is_empty() {
             verdict.push_str(" that anybody could have kept");
@@ -249,7 +256,9 @@ pub struct Certificate {
     pub bounds: Vec<Bound>,
     /// How many pieces of work there are, each the faults at one access of the quiet run.
     pub pieces: u64,
-    /// How many of them are done: all, unless it was interrupted or is one shard of several.
+    /// How many of them these shards were to do: all, unless one of several is missing.
+    pub share: u64,
+    /// How many of them are done: all of the share, unless it was interrupted.
     pub done: u64,
     /// What was tried.
     pub parts: Vec<Part>,
@@ -260,6 +269,12 @@ impl Certificate {
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.pieces == self.done
+    }
+
+    /// Whether everything was gone through that these shards were to.
+    #[must_use]
+    pub const fn did_its_share(&self) -> bool {
+        self.share == self.done
     }
 
     /// How many cases there are in all parts.
@@ -279,6 +294,7 @@ impl Certificate {
 
     /// Takes in another shard of the same sweep.
     pub fn merge(&mut self, other: &Certificate) {
+        self.share += other.share;
         self.done += other.done;
         for (part, more) in self.parts.iter_mut().zip(&other.parts) {
             part.merge(more);

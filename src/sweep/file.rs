@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Certificate;
 
 /// The number of this format.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// What one sweep has proved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,17 +56,29 @@ impl Proof {
         Ok(proof)
     }
 
+    /// Which shards are not in it, from 1.
+    pub fn missing(&self) -> impl Iterator<Item = usize> + '_ {
+        (1..=self.of).filter(|nth| !self.shards.contains(nth))
+    }
+
+    /// What its file is called: only what is the whole has the name of the whole.
+    fn file_name(&self) -> String {
+        match self.shards.as_slice() {
+            [nth] if self.of > 1 => format!("certificate-{nth}-of-{}.json", self.of),
+            _ if self.certificates.iter().all(Certificate::is_complete) => {
+                "certificate.json".into()
+            }
+            _ => "certificate-incomplete.json".into(),
+        }
+    }
+
     /// Writes it, whole or not at all, and returns where.
     ///
     /// # Errors
     /// When the folder cannot be made or the file cannot be written.
     pub fn save(&self, folder: &Path) -> std::io::Result<PathBuf> {
         fs::create_dir_all(folder)?;
-        let name = match (self.shards.as_slice(), self.of) {
-            ([nth], of) if of > 1 => format!("certificate-{nth}-of-{of}.json"),
-            _ => "certificate.json".into(),
-        };
-        let path = folder.join(name);
+        let path = folder.join(self.file_name());
         let unfinished = path.with_extension("unfinished");
         fs::write(&unfinished, serde_json::to_string_pretty(self)?)?;
         fs::rename(&unfinished, &path)?;

@@ -24,7 +24,7 @@ mod work;
 use softdock_attach::Report;
 
 pub use bound::Bound;
-pub use certificate::{Certificate, Part, PartKind, Tally, Totals};
+pub use certificate::{Certificate, Part, PartKind, Tally, Totals, counted};
 pub use file::Proof;
 pub use recount::recount;
 pub use work::{Job, Sweep, Watcher};

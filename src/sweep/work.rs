@@ -74,7 +74,7 @@ impl Sweep {
     /// What is to be done, as the quiet runs tell.
     #[must_use]
     pub fn plan<'j>(&self, jobs: &'j [Job<'j>]) -> Planned<'j> {
-        let (mut certificates, mut pieces) = (Vec::new(), Vec::new());
+        let (mut certificates, mut pieces) = (Vec::<Certificate>::new(), Vec::new());
         for (job, Job { name, scenario }) in jobs.iter().enumerate() {
             let menu = menu(PartKind::Faults(1), &[]);
             let open = Stage::new(scenario).map(|mut stage| {
@@ -94,12 +94,14 @@ impl Sweep {
                 words: 2 + pointers(scenario).len() as u64,
                 bounds,
                 pieces: (open.len() * kinds.len()) as u64,
+                share: 0,
                 done: 0,
                 parts: kinds.into_iter().map(Part::new).collect(),
             });
         }
         let (nth, of) = self.shard;
-        let pieces = pieces.into_iter().skip(nth).step_by(of.max(1)).collect();
+        let pieces: Vec<Piece> = pieces.into_iter().skip(nth).step_by(of.max(1)).collect();
+        pieces.iter().for_each(|piece| certificates[piece.job].share += 1);
         Planned { sweep: *self, jobs, certificates, pieces }
     }
 }
