@@ -130,6 +130,24 @@ fn shards_make_the_whole() {
     assert_eq!(recount(&merged.certificates[0]), [""; 0]);
 }
 
+/// What only its digest tells: another look of the same size, or another engine of this version.
+#[test]
+fn shards_of_what_has_changed_are_not_merged() {
+    let shard = |nth, scenario: &Attach| {
+        let part = Sweep { shard: (nth, 2), ..SWEEP };
+        Proof::new(&part, sweep(&part, scenario))
+    };
+    let [known, changed] =
+        ["/tmp/a.py", "/tmp/b.py"].map(|script| Attach { script: script.into(), ..dry_run() });
+    let mut known = shard(0, &known);
+    let wrong = known.merge(&shard(1, &changed)).unwrap_err();
+    assert!(wrong.contains("it has changed between the two: digest"), "{wrong}");
+    let mut other = known.clone();
+    (other.shards, other.executable) = (vec![2], Some("another".into()));
+    let wrong = known.merge(&other).unwrap_err();
+    assert!(wrong.contains("(executable another)"), "{wrong}");
+}
+
 #[test]
 fn a_case_that_was_left_out_or_tried_twice_is_noticed() {
     let [right] = sweep(&SWEEP, &whole()).try_into().unwrap();

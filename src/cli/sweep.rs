@@ -72,6 +72,8 @@ pub(crate) struct Args {
 
 /// Merge the certificates of shards, and count them again.
 ///
+/// They must be of the same scenarios, swept by the same executable: digests of both tell.
+///
 /// Where shards are missing or were interrupted it says so, writes `certificate-incomplete.json`,
 /// which can be merged with what comes later, and exits 1.
 #[derive(Debug, clap::Args)]

@@ -10,7 +10,7 @@ use softdock_attach::Outcome;
 
 use super::Bound;
 use crate::blame::Window;
-use crate::choice::Shape;
+use crate::choice::{Digest, Shape};
 use crate::run::Run;
 
 /// A part of the space.
@@ -243,11 +243,20 @@ impl Part {
     }
 }
 
+/// What tells apart what was swept, in 32 hexadecimal digits. Not against an adversary.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    let mut digest = Digest::default();
+    digest.bytes(bytes);
+    format!("{:032x}", digest.value())
+}
+
 /// What has been proved of one scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
     /// Name of the scenario.
     pub scenario: String,
+    /// A [`digest`] of what it says: under the same name there may be another one tomorrow.
+    pub digest: String,
     /// The accesses of the quiet run at which something can go wrong.
     pub quiet: Totals,
     /// How many values a lie puts in the place of a word.
@@ -290,6 +299,20 @@ impl Certificate {
             sum += &part.tally;
             sum
         })
+    }
+
+    /// Whether both are of the same space.
+    #[must_use]
+    pub fn is_of_the_same(&self, other: &Certificate) -> bool {
+        let kinds = |certificate: &Certificate| -> Vec<PartKind> {
+            certificate.parts.iter().map(|part| part.kind).collect()
+        };
+        self.digest == other.digest
+            && self.quiet == other.quiet
+            && self.words == other.words
+            && self.bounds == other.bounds
+            && self.pieces == other.pieces
+            && kinds(self) == kinds(other)
     }
 
     /// Takes in another shard of the same sweep.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Certificate;
+use super::certificate::digest;
 
 /// The number of this format.
 const FORMAT: u32 = 3;
@@ -18,6 +19,9 @@ pub struct Proof {
     pub format: u32,
     /// The version of softdock that was swept.
     pub version: String,
+    /// A digest of the executable that swept, where it could be read: an engine that has changed
+    /// has another one, whatever its version says.
+    pub executable: Option<String>,
     /// At most so many faults in a run.
     pub depth: u32,
     /// Whether single lies were tried.
@@ -39,7 +43,9 @@ impl Proof {
         let super::Sweep { depth, lies, shard: (nth, of), front_end, .. } = *sweep;
         let (format, version) = (FORMAT, env!("CARGO_PKG_VERSION").into());
         let (front_end, shards) = (front_end.name().into(), vec![nth + 1]);
-        Proof { format, version, depth, lies, front_end, shards, of, certificates }
+        let executable = std::env::current_exe().and_then(fs::read);
+        let executable = executable.ok().map(|bytes| digest(&bytes));
+        Proof { format, version, executable, depth, lies, front_end, shards, of, certificates }
     }
 
     /// Reads one.
@@ -91,8 +97,11 @@ impl Proof {
     /// When it is of another sweep, or is in already.
     pub fn merge(&mut self, other: &Proof) -> Result<(), String> {
         let about = |proof: &Proof| {
-            let Proof { version, depth, lies, front_end, of, .. } = proof;
-            format!("softdock {version}, depth {depth}, lies {lies}, by {front_end}, {of} shards")
+            let Proof { version, executable, depth, lies, front_end, of, .. } = proof;
+            let executable = executable.as_deref().unwrap_or("unknown");
+            format!(
+                "softdock {version} (executable {executable}), depth {depth}, lies {lies}, by {front_end}, {of} shards"
+            )
         };
         if about(self) != about(other) {
             return Err(format!("{}; the others are of {}", about(other), about(self)));
@@ -100,12 +109,18 @@ impl Proof {
         if let Some(twice) = other.shards.iter().find(|nth| self.shards.contains(nth)) {
             return Err(format!("shard {twice} is there twice"));
         }
-        let same = |(a, b): (&Certificate, &Certificate)| {
-            a.scenario == b.scenario && a.quiet == b.quiet && a.pieces == b.pieces
+        let names = |proof: &Proof| -> Vec<String> {
+            proof.certificates.iter().map(|certificate| certificate.scenario.clone()).collect()
         };
-        let pairs = || self.certificates.iter().zip(&other.certificates);
-        if self.certificates.len() != other.certificates.len() || !pairs().all(same) {
-            return Err("it is of other scenarios, or they have changed between the two".into());
+        if names(self) != names(other) {
+            return Err("it is of other scenarios".into());
+        }
+        let mut pairs = self.certificates.iter().zip(&other.certificates);
+        if let Some((known, other)) = pairs.find(|(known, other)| !known.is_of_the_same(other)) {
+            let (name, ours, theirs) = (&known.scenario, &known.digest, &other.digest);
+            return Err(format!(
+                "{name} has changed between the two: digest {theirs}, the others are of {ours}"
+            ));
         }
         for (certificate, more) in self.certificates.iter_mut().zip(&other.certificates) {
             certificate.merge(more);

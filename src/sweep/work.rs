@@ -6,9 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::certificate::{Certificate, Part, PartKind, Totals};
+use super::certificate::{Certificate, Part, PartKind, Totals, digest};
 use super::{Bound, DEPTH_MAX, Plan, Sweeper, menu, open_after};
 use crate::choice::{Open, Schedule};
+use crate::codec::encode;
 use crate::finding::Finding;
 use crate::frontend::FrontEnd;
 use crate::run::Stage;
@@ -90,6 +91,7 @@ impl Sweep {
             pieces.extend(open.iter().flat_map(each));
             certificates.push(Certificate {
                 scenario: (*name).into(),
+                digest: digest(&encode(scenario)),
                 quiet,
                 words: 2 + pointers(scenario).len() as u64,
                 bounds,
