@@ -12,7 +12,9 @@ use softdock::finding::Finding;
 use softdock::frontend::FrontEnd;
 use softdock::run::Stage;
 use softdock::scenario::{At, Attach, Fault, FaultKind};
-use softdock::sweep::{Certificate, Job, Proof, Sweep, Watcher, recount};
+use softdock::sweep::{
+    Bound, Certificate, Job, Part, Proof, Sweep, Totals, Watcher, misses, recount,
+};
 use softdock::trace::Trace;
 use softdock_attach::{Outcome, Reason, Site};
 
@@ -69,7 +71,7 @@ fn any_number_of_workers_proves_the_same() {
     let together = sweep(&Sweep { lies: true, workers: 3, ..SWEEP }, &scenario);
     assert_eq!(alone, together);
     assert!(alone[0].is_complete());
-    assert_eq!(recount(&alone[0]), [""; 0]);
+    assert_eq!(recount(&alone[0], 1, true), [""; 0]);
 }
 
 /// A target that stands still leaves no window in which it could move: nothing is excused.
@@ -78,10 +80,10 @@ fn the_second_front_end_breaks_no_promise() {
     let by_concord = Sweep { lies: true, front_end: FrontEnd::Concord, ..SWEEP };
     let [certificate] = sweep(&by_concord, &dry_run()).try_into().unwrap();
     assert!(certificate.is_complete());
-    assert_eq!(recount(&certificate), [""; 0]);
+    assert_eq!(recount(&certificate, 1, true), [""; 0]);
     let by_concord = Sweep { front_end: FrontEnd::Concord, ..SWEEP };
     let [certificate] = sweep(&by_concord, &whole()).try_into().unwrap();
-    assert_eq!((recount(&certificate), certificate.tally().excused.len()), (vec![], 0));
+    assert_eq!((recount(&certificate, 1, false), certificate.tally().excused.len()), (vec![], 0));
     let [managed] = sweep(&SWEEP, &whole()).try_into().unwrap();
     assert!(certificate.quiet.reads > managed.quiet.reads, "it looks twice");
     let mut proof = Proof::new(&SWEEP, vec![managed]);
@@ -127,7 +129,7 @@ fn shards_make_the_whole() {
     assert!(merged.merge(&shard(0)).unwrap_err().contains("twice"));
     merged.merge(&shard(2)).unwrap();
     assert_eq!(merged.certificates, one.certificates);
-    assert_eq!(recount(&merged.certificates[0]), [""; 0]);
+    assert_eq!(recount(&merged.certificates[0], 1, false), [""; 0]);
 }
 
 /// What only its digest tells: another look of the same size, or another engine of this version.
@@ -153,26 +155,93 @@ fn a_case_that_was_left_out_or_tried_twice_is_noticed() {
     let [right] = sweep(&SWEEP, &whole()).try_into().unwrap();
     let mut less = right.clone();
     less.parts[0].covered -= 1;
-    assert_ne!(recount(&less), [""; 0]);
+    assert_ne!(recount(&less, 1, false), [""; 0]);
     let mut twice = right.clone();
     twice.parts[1].tally.runs += 1;
-    assert_ne!(recount(&twice), [""; 0]);
+    assert_ne!(recount(&twice, 1, false), [""; 0]);
     let mut other = right;
     other.quiet.reads += 1;
-    assert_ne!(recount(&other), [""; 0]);
+    assert_ne!(recount(&other, 1, false), [""; 0]);
 }
 
 /// Of a class of failures some are not run; but nothing is ever run that is not counted.
 #[test]
 fn classes_leave_runs_out_and_add_none() {
     let [pairs] = sweep(&Sweep { depth: 2, ..SWEEP }, &dry_run()).try_into().unwrap();
-    assert_eq!(recount(&pairs), [""; 0]);
+    assert_eq!(recount(&pairs, 2, false), [""; 0]);
     assert!(pairs.parts[1].tally.runs < pairs.parts[1].covered);
     let mut more = pairs;
     let part = &mut more.parts[1];
     (part.covered, part.space) = (part.tally.runs - 1, part.tried);
-    let wrong = recount(&more).join("; ");
+    let wrong = recount(&more, 2, false).join("; ");
     assert!(wrong.contains("were run"), "{wrong}");
+}
+
+/// A certificate with something taken away is wrong, at each depth.
+#[test]
+fn a_part_or_a_class_that_was_left_out_is_noticed() {
+    for depth in 1..=3 {
+        let scenario = if depth == 1 { whole() } else { dry_run() };
+        let asked = Sweep { depth, lies: true, ..SWEEP };
+        let [right] = sweep(&asked, &scenario).try_into().unwrap();
+        let recounted = |change: &dyn Fn(&mut Certificate)| {
+            let mut certificate = right.clone();
+            change(&mut certificate);
+            recount(&certificate, depth, true)
+        };
+        assert_eq!(recounted(&|_| {}), [""; 0]);
+        assert_ne!(recount(&right, depth + 1, true), [""; 0]);
+        assert_ne!(recount(&right, depth, false), [""; 0]);
+        assert_ne!(recounted(&|it| it.parts.clear()), [""; 0]);
+        for nth in 0..right.parts.len() {
+            let kind = right.parts[nth].kind;
+            let deleted = |it: &mut Certificate| drop(it.parts.remove(nth));
+            assert_ne!(recounted(&deleted), [""; 0], "{kind} deleted, depth {depth}");
+            let emptied = |it: &mut Certificate| it.parts[nth] = Part::new(kind);
+            let is_empty = right.parts[nth].space == Totals::default();
+            assert!(is_empty || !recounted(&emptied).is_empty(), "{kind} emptied, depth {depth}");
+        }
+        for bound in Bound::ALL {
+            let told = right.bounds.contains(&bound);
+            let turned = |it: &mut Certificate| match told {
+                true => it.bounds.retain(|known| *known != bound),
+                false => it.bounds.push(bound),
+            };
+            assert_ne!(recounted(&turned), [""; 0], "{bound:?}, told: {told}");
+        }
+    }
+}
+
+/// The same with numbers that fit together: what was not run is not counted either.
+#[test]
+fn pairs_that_were_left_out_are_noticed_by_what_came_after_single_faults() {
+    let [right] = sweep(&Sweep { depth: 2, ..SWEEP }, &dry_run()).try_into().unwrap();
+    let with = |change: &dyn Fn(&mut Part)| {
+        let mut certificate = right.clone();
+        change(&mut certificate.parts[1]);
+        recount(&certificate, 2, false).join("; ")
+    };
+    let fewer = with(&|pairs| {
+        pairs.space.questions -= 1;
+        pairs.covered -= 10;
+    });
+    assert!(fewer.contains("accesses after"), "{fewer}");
+    let unseen = with(&|pairs| pairs.looks -= 1);
+    assert!(unseen.contains("looks"), "{unseen}");
+    let not_run = with(&|pairs| pairs.tally.runs -= 1);
+    assert!(not_run.contains("runs"), "{not_run}");
+    let none_run = with(&|pairs| {
+        (pairs.tried, pairs.tally.runs, pairs.tally.outcomes) = Default::default();
+    });
+    assert!(none_run.contains("only 0 were run"), "{none_run}");
+}
+
+#[test]
+fn a_proof_of_nothing_is_wrong() {
+    assert_ne!(misses(&Proof::new(&SWEEP, Vec::new())), [""; 0]);
+    let one = Proof::new(&SWEEP, sweep(&SWEEP, &whole()));
+    assert_eq!(misses(&one), [""; 0]);
+    assert_ne!(misses(&Proof { shards: vec![2], ..one }), [""; 0]);
 }
 
 fn explore(name: &str, scenario: &Attach, faults: u32) -> Exploration {

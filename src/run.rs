@@ -64,6 +64,8 @@ pub struct Run {
     pub mismatches: Vec<String>,
     /// How often the engine touched the target or asked about it.
     pub accesses: u32,
+    /// At how many of them the chooser was, or could have been, asked what goes wrong.
+    pub open: u32,
     /// How many bytes it asked to be moved.
     pub bytes: u64,
     /// How many at once at most.
@@ -343,6 +345,7 @@ fn judged<C: Chooser>(report: Report, world: &mut World<'_, '_, C>, config: &Con
         violations,
         mismatches,
         accesses,
+        open: world.past.open(),
         bytes,
         largest,
         hits: world.hits(),

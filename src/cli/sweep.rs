@@ -11,7 +11,7 @@ use softdock::frontend::FrontEnd;
 use softdock::report::Line;
 use softdock::scenario::Mistake;
 use softdock::sweep::{
-    Bound, Certificate, DEPTH_MAX, Job, Proof, Sweep, Tally, Watcher, counted, recount,
+    Bound, Certificate, DEPTH_MAX, Job, Proof, Sweep, Tally, Watcher, counted, misses, recount,
 };
 
 use super::progress::Progress;
@@ -248,9 +248,9 @@ fn conclude(
     format: Format,
     is_done: fn(&Certificate) -> bool,
 ) -> Exit {
-    let mut sum = Sum::default();
+    let mut sum = Sum { wrong: misses(proof), ..Sum::default() };
     for certificate in &proof.certificates {
-        let wrong = recount(certificate);
+        let wrong = recount(certificate, proof.depth, proof.lies);
         show(certificate, wrong.is_empty(), proof.certificates.len() == 1, format);
         sum.add(certificate, is_done(certificate), wrong);
     }

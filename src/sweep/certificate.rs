@@ -214,6 +214,9 @@ pub struct Part {
     pub tried: Totals,
     /// Further runs, only to see what comes after a fault.
     pub looks: u64,
+    /// The accesses that came after the last fault and at which a further one could strike, of all
+    /// runs of this space: it makes the space of one fault more, which finds them by itself.
+    pub after: u64,
     /// What came out.
     pub tally: Tally,
 }
@@ -223,7 +226,7 @@ impl Part {
     #[must_use]
     pub fn new(kind: PartKind) -> Part {
         let (space, tried, tally) = (Totals::default(), Totals::default(), Tally::default());
-        Part { kind, covered: 0, space, tried, looks: 0, tally }
+        Part { kind, covered: 0, space, tried, looks: 0, after: 0, tally }
     }
 
     /// All faults at such an access are tried, which stands for `weight` times as many.
@@ -239,6 +242,7 @@ impl Part {
         self.space += other.space;
         self.tried += other.tried;
         self.looks += other.looks;
+        self.after += other.after;
         self.tally += &other.tally;
     }
 }

@@ -26,7 +26,7 @@ use softdock_attach::Report;
 pub use bound::Bound;
 pub use certificate::{Certificate, Part, PartKind, Tally, Totals, counted};
 pub use file::Proof;
-pub use recount::recount;
+pub use recount::{misses, recount};
 pub use work::{Job, Sweep, Watcher};
 
 use crate::blame::{Blame, blame};
@@ -170,6 +170,7 @@ impl<'s> Sweeper<'_, 's> {
             plan.push((open.access, What::Fault, choice));
             let run = self.stage.go_on(&from, self.menu, &mut Recorded::new(plan));
             self.part.tally.count(&run);
+            self.part.after += weight * u64::from(run.open - from.past.open() - 1);
             let is_broken = !run.violations.is_empty();
             if is_broken {
                 self.judge(plan, run);

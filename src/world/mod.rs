@@ -72,6 +72,8 @@ pub struct Past<'s> {
     lasting: Option<FaultKind>,
     is_frozen: bool,
     accesses: u32,
+    /// Those at which the menu could have let something go wrong.
+    open: u32,
     bytes: u64,
     largest: usize,
     /// Whether the engine was asked with nothing touched before.
@@ -116,6 +118,7 @@ impl<'s> Past<'s> {
             lasting: None,
             is_frozen: false,
             accesses: 0,
+            open: 0,
             bytes: 0,
             largest: 0,
             has_begun: false,
@@ -129,6 +132,11 @@ impl<'s> Past<'s> {
             unmade: Vec::new(),
             watch: Watch::new(script, process),
         }
+    }
+
+    /// At how many accesses the menu could have let something go wrong.
+    pub const fn open(&self) -> u32 {
+        self.open
     }
 }
 
@@ -346,7 +354,11 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
     }
 
     fn choose_fault(&mut self, shape: Shape) -> Option<FaultKind> {
-        let menu = self.plot.menu.filter(|_| self.chooser.minds(self.past.accesses))?;
+        let menu = self.plot.menu?;
+        self.past.open += 1;
+        if !self.chooser.minds(self.past.accesses) {
+            return None;
+        }
         let open = self.open(shape, What::Fault);
         let choice = self.chooser.choose(open, menu.len(shape).saturating_add(1));
         let (kind, lasts) = menu.get(shape, choice)?;
