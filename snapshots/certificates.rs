@@ -81,3 +81,23 @@ fn a_sweep_that_is_interrupted_is_no_proof() {
     assert!(seen(&output).contains("; 1 scenario is incomplete"), "{}", seen(&output));
     assert!(folder.join("out/certificate-incomplete.json").exists());
 }
+
+/// Two lies, which no engine can see through, and any third fault that does not matter.
+#[test]
+fn findings_that_are_not_saved_are_told() {
+    let fooled = "Attach(about: \"fooled\", process: (remote_debugging: 0), faults: [\
+                  (site: \"policy\", hit: 1, kind: FlipBit(0)), \
+                  (site: \"policy\", hit: 2, kind: FlipBit(0))], \
+                  expect: (outcome: \"armed\", site: \"verify\"))";
+    let folder = with_one("certificates-unsaved", fooled);
+    let output = ask(&folder, &["sweep", "case.ron", "--out", "out", "--format", "json"], 1);
+    let findings = |part: &Value| part["tally"]["findings"].as_u64().expect("a number");
+    let parts = lines(&output)[0]["certificate"]["parts"].as_array().expect("parts").clone();
+    let more = parts.iter().map(findings).sum::<u64>() - 20;
+    let told = format!("bound, in case: {more} more findings neither told nor saved: the first 20");
+    assert!(seen(&output).contains(&told), "{}", seen(&output));
+    let saved = std::fs::read_dir(folder.join("out/findings")).expect("a folder");
+    let saved = saved.map(|entry| entry.expect("an entry").path());
+    let schedules = saved.filter(|path| path.extension().is_some_and(|it| it == "schedule"));
+    assert_eq!(schedules.count(), 20);
+}

@@ -12,6 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use softdock::finding::Finding;
 use softdock::frontend::FrontEnd;
 use softdock::scenario::Attach;
+use softdock::sweep::counted;
 
 /// Work under way.
 pub(crate) struct Progress {
@@ -25,7 +26,7 @@ pub(crate) struct Progress {
 }
 
 /// Findings of one scenario that are saved and told: the first few tell what is wrong, a thousand
-/// more do not tell it better.
+/// more do not tell it better. How many more there were is said at the end.
 const FINDINGS_TOLD: u32 = 20;
 
 impl Progress {
@@ -105,6 +106,20 @@ impl Progress {
         *told <= FINDINGS_TOLD
     }
 
+    /// Findings that were only counted, in words, for each scenario that has any.
+    fn unsaved(&self) -> Vec<String> {
+        let told = self.told.lock().unwrap_or_else(|broken| broken.into_inner());
+        let more = told.iter().filter(|(_, count)| **count > FINDINGS_TOLD);
+        let said = more.map(|(scenario, count)| {
+            let more = counted(u64::from(count - FINDINGS_TOLD), "more finding");
+            format!(
+                "softdock: bound, in {scenario}: {more} neither told nor saved: the first \
+                 {FINDINGS_TOLD} of a scenario are"
+            )
+        });
+        said.collect()
+    }
+
     pub(crate) fn goes_on(&self) -> bool {
         !self.interrupted.load(Ordering::Relaxed)
     }
@@ -118,5 +133,6 @@ impl Progress {
         let cut = if self.goes_on() { "" } else { ", interrupted: what was done is kept" };
         let message = format!("softdock: {done} in {took:.1?}, {rate} a second{cut}");
         super::output::message(&message);
+        self.unsaved().iter().for_each(|bound| super::output::message(bound));
     }
 }
