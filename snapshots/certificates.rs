@@ -101,3 +101,18 @@ fn findings_that_are_not_saved_are_told() {
     let schedules = saved.filter(|path| path.extension().is_some_and(|it| it == "schedule"));
     assert_eq!(schedules.count(), 20);
 }
+
+/// A debugger that comes between our last look and our write, and two scenarios: one certificate
+/// tells of windows itself.
+#[test]
+fn the_last_line_names_the_windows_of_what_is_excused() {
+    let races = "Attach(about: \"races\", faults: [\
+                 (site: \"write-eval-breaker\", kind: Move(Raise(4242, 1)))], \
+                 expect: (outcome: \"armed\", site: \"verify\"))";
+    let folder = with_one("certificates-windows", races);
+    std::fs::write(folder.join("small.ron"), SMALL).expect("a file");
+    let output = ask(&folder, &["sweep", "case.ron", "small.ron", "--out", "out"], 0);
+    let text = seen(&output);
+    let last = text.lines().find(|line| line.starts_with("2 scenarios")).expect("a last line");
+    assert!(last.contains("0 findings; ") && last.contains(" excused (events-change)"), "{text}");
+}

@@ -288,14 +288,14 @@ fn summary(proof: &Proof, sum: &Sum) -> String {
     let lies = if *lies { "single lies, " } else { "" };
     let by = if front_end == FrontEnd::Managed.name() { "" } else { " by concord" };
     let recounted = if sum.wrong.is_empty() { "counted twice" } else { "WRONGLY COUNTED" };
-    let Tally { runs, findings, excused, .. } = &sum.total;
+    let Tally { runs, findings, .. } = &sum.total;
     let mut text = format!(
-        "{}{by}, faults to depth {depth}, {lies}crashes: {} by {}, {recounted}; {}, {} excused",
+        "{}{by}, faults to depth {depth}, {lies}crashes: {} by {}, {recounted}; {}{}",
         counted(certificates.len() as u64, "scenario"),
         counted(sum.covered, "case"),
         counted(*runs, "run"),
         counted(*findings, "finding"),
-        excused.values().sum::<u64>()
+        sum.total.excuses()
     );
     match sum.incomplete {
         0 => {}

@@ -172,10 +172,14 @@ impl Tally {
         if !self.excused.is_empty() {
             verdict.push_str(" that anybody could have kept");
         }
-        for (window, count) in &self.excused {
-            verdict.push_str(&format!("; {count} excused ({window})"));
-        }
-        verdict
+        verdict + &self.excuses()
+    }
+
+    /// What was excused, each window by its name, in words that go on from others.
+    #[must_use]
+    pub fn excuses(&self) -> String {
+        let each = self.excused.iter();
+        each.map(|(window, count)| format!("; {count} excused ({window})")).collect()
     }
 
     /// Takes note of an excused run.
