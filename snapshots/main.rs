@@ -4,6 +4,7 @@
 mod certificates;
 mod command;
 mod damage;
+mod explored;
 mod layers;
 mod opcodes;
 mod promises;

@@ -21,6 +21,9 @@ use crate::trace::Trace;
 /// At most so many interleavings are also gone through one by one.
 const ONE_BY_ONE_MAX: u128 = 50_000;
 
+/// What is not tried where faults are.
+const BOUND: &str = "reads stop short after 1 byte, half, or all but one";
+
 /// What an exploration has proved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exploration {
@@ -78,7 +81,7 @@ impl Explore<'_> {
         let is_small = u128::from(exploration.ways.all) <= ONE_BY_ONE_MAX;
         if exploration.complete && is_small && !self.unpruned {
             let again = self.explore(stage, false, &|_| {}, goes_on);
-            exploration.one_by_one = Some(again.ways);
+            exploration.one_by_one = again.complete.then_some(again.ways);
             exploration.complete &= again.complete;
         }
         exploration
@@ -153,6 +156,12 @@ impl Exploration {
         all && self.agrees() && self.tally.findings == 0
     }
 
+    /// What was left out.
+    #[must_use]
+    pub fn bounds(&self) -> Vec<String> {
+        (self.faults > 0).then(|| BOUND.into()).into_iter().collect()
+    }
+
     /// Whether the two ways of counting agree, where both were gone.
     #[must_use]
     pub fn agrees(&self) -> bool {
@@ -174,7 +183,7 @@ impl fmt::Display for Exploration {
             None => writeln!(f)?,
         }
         if *faults > 0 {
-            writeln!(f, "  bound           reads stop short after 1 byte, half, or all but one")?;
+            writeln!(f, "  bound           {BOUND}")?;
         }
         writeln!(f, "  came out        {}", tally.outcomes())?;
         if !self.complete {

@@ -5,7 +5,6 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::Serialize;
 use softdock::blame::Window;
 use softdock::corpus::{self, Entry};
 use softdock::explore::{Exploration, Explore};
@@ -15,11 +14,12 @@ use softdock::report::Line;
 use softdock::scenario::{self, Mistake, Scenario};
 use softdock::session::explore::Found;
 use softdock::session::stage::as_shipped;
-use softdock::sweep::{Tally, counted};
+use softdock::sweep::{Tally, counted, save_whole};
 use softdock::{session, stepping};
 
+use super::explored::{Explored, Told, Whole};
 use super::progress::Progress;
-use super::{Exit, Format, output, usage};
+use super::{Exit, Format, explored, output, usage};
 
 /// Let the target do what it may at every possible moment, and certify what came out.
 ///
@@ -36,6 +36,10 @@ use super::{Exit, Format, output, usage};
 /// Where it is about a session, what the target does, its end, the user giving up and a sleep of
 /// the machine come between all looks of the command, and a record is torn after every byte; its
 /// certificate names what bounds that.
+///
+/// All certificates are written to `explore.json`: what each counted and how, what was found, what
+/// is a bound. Where an exploration is interrupted, what is incomplete or was not begun is marked
+/// as that in it, and the exit code is 1.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -47,15 +51,15 @@ pub(crate) struct Args {
     #[arg(default_values = ["scenarios/race", "scenarios/session", "scenarios/stepping"])]
     paths: Vec<PathBuf>,
 
-    /// At most so many honest and silent faults in a run besides.
+    /// At most so many honest and silent faults in a run besides; sessions know none.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1))]
     faults: u32,
 
-    /// Enter states that were left before all the same.
+    /// Enter states that were left before all the same; of attempts to attach only.
     #[arg(long)]
     unpruned: bool,
 
-    /// Where findings are written.
+    /// Where certificates and findings are written.
     #[arg(long, value_name = "FOLDER", default_value = "target/softdock")]
     out: PathBuf,
 
@@ -72,6 +76,10 @@ pub(crate) fn explore(args: &Args) -> Exit {
         }
         Err(mistake) => return usage(&mistake.to_string()),
     };
+    match idle(args, &entries) {
+        Ok(told) => output::message(&told),
+        Err(mistake) => return usage(&mistake),
+    }
     let progress = match Progress::new(entries.len()) {
         Ok(progress) => progress,
         Err(error) => return usage(&format!("softdock: signals cannot be listened to: {error}")),
@@ -98,9 +106,46 @@ pub(crate) fn explore(args: &Args) -> Exit {
         }
     }
     progress.finish();
-    let clean =
-        [conclude(&explorations, args), conclude(&steppings, args), conclude(&sessions, args)];
-    if clean.iter().all(|clean| *clean) { Exit::AsAsked } else { Exit::Finding }
+    conclude(&explorations, args);
+    conclude(&steppings, args);
+    conclude(&sessions, args);
+    let begun = [kept(&explorations, args), kept(&steppings, args), kept(&sessions, args)];
+    keep(args, &entries, begun.into_iter().flatten().collect())
+}
+
+/// Options that these scenarios know nothing of: told where some do, a mistake where all do.
+fn idle(args: &Args, entries: &[Entry]) -> Result<String, String> {
+    let without = |heeds: fn(&Scenario) -> bool| {
+        entries.iter().filter(|entry| !heeds(&entry.scenario)).count()
+    };
+    let with_faults = |it: &Scenario| !matches!(it, Scenario::Session(_));
+    let pruned = |it: &Scenario| matches!(it, Scenario::Attach(_));
+    let mut idle = Vec::new();
+    idle.extend((args.faults > 0).then(|| ("--faults", without(with_faults))));
+    idle.extend(args.unpruned.then(|| ("--unpruned", without(pruned))));
+    idle.retain(|(_, count)| *count > 0);
+    if let Some((option, _)) = idle.iter().find(|(_, count)| *count == entries.len()) {
+        return Err(format!("softdock: {option} changes nothing about such scenarios"));
+    }
+    let all = counted(entries.len() as u64, "scenario");
+    let tell =
+        |(option, some)| format!("softdock: {option} changes nothing about {some} of {all}\n");
+    Ok(idle.into_iter().map(tell).collect())
+}
+
+/// Saves all certificates. Scenarios are begun in their order: what is over was not.
+fn keep(args: &Args, entries: &[Entry], begun: Vec<explored::Entry<'_>>) -> Exit {
+    let not_begun = entries.len() - begun.len();
+    if not_begun > 0 {
+        let said = counted(not_begun as u64, "scenario");
+        output::message(&format!("softdock: {said} not begun"));
+    }
+    let explored = Explored::new((args.faults, args.unpruned), entries, begun);
+    match save_whole(&args.out, "explore.json", &explored) {
+        Ok(path) => output::message(&format!("softdock: certificates are in {}", path.display())),
+        Err(error) => return usage(&format!("softdock: {}: {error}", args.out.display())),
+    }
+    if explored.is_clean() { Exit::AsAsked } else { Exit::Finding }
 }
 
 fn read(paths: &[PathBuf]) -> Result<Vec<Entry>, Mistake> {
@@ -173,44 +218,39 @@ fn explore_session(
 }
 
 /// What was proved of one scenario.
-trait Certificate: fmt::Display + Serialize {
+trait Certificate: fmt::Display {
     /// Its kind of line in JSON.
     const KIND: &'static str;
 
-    fn is_clean(&self) -> bool;
+    fn scenario(&self) -> &str;
+
+    /// What is told of it, and kept.
+    fn told(&self, args: &Args) -> Told<'_>;
 
     /// The gist, where there are many.
     fn line(&self) -> String;
 
     /// What all of them come to, and what a person should know of it besides.
-    fn sum(all: &[Self], args: &Args) -> (String, String)
+    fn sum(all: &[Self]) -> (String, String)
     where
         Self: Sized;
 }
 
-/// The body of a line of JSON.
-#[derive(Serialize)]
-struct Told<'e, C> {
-    clean: bool,
-    certificate: &'e C,
-}
-
-/// Tells all certificates of a kind, and whether nothing was found. The only one is told whole.
-fn conclude<C: Certificate>(all: &[C], args: &Args) -> bool {
+/// Tells all certificates of a kind. The only one is told whole.
+fn conclude<C: Certificate>(all: &[C], args: &Args) {
     if all.is_empty() {
-        return true;
+        return;
     }
     for certificate in all {
         match args.format {
-            Format::Json => {
-                let told = Told { clean: certificate.is_clean(), certificate };
-                output::json(&Line::new(C::KIND, told));
-            }
+            Format::Json => output::json(&Line::new(C::KIND, certificate.told(args))),
             Format::Text if all.len() == 1 => output::result(&certificate.to_string()),
             Format::Text => output::result(&certificate.line()),
         }
     }
-    let (sum, more) = C::sum(all, args);
+    let incomplete = all.iter().filter(|one| !one.told(args).complete).count();
+    let (sum, more) = C::sum(all);
+    let sum = sum + &output::incomplete(incomplete as u64);
     match args.format {
         Format::Json => output::message(&sum),
         Format::Text => {
@@ -218,14 +258,34 @@ fn conclude<C: Certificate>(all: &[C], args: &Args) -> bool {
             output::result_if_any(&more);
         }
     }
-    all.iter().all(Certificate::is_clean)
+}
+
+/// The same as it is kept.
+fn kept<'e, C: Certificate>(all: &'e [C], args: &Args) -> Vec<explored::Entry<'e>> {
+    let entry = |one: &'e C| explored::Entry::new(one.scenario(), C::KIND, one.told(args));
+    all.iter().map(entry).collect()
 }
 
 impl Certificate for Exploration {
     const KIND: &'static str = "explore";
 
-    fn is_clean(&self) -> bool {
-        self.is_clean()
+    fn scenario(&self) -> &str {
+        &self.scenario
+    }
+
+    fn told(&self, args: &Args) -> Told<'_> {
+        let counted = match self.one_by_one {
+            _ if args.unpruned => "one by one only",
+            Some(_) => "by states and one by one",
+            None => "by states only",
+        };
+        Told {
+            clean: self.is_clean(),
+            complete: self.complete,
+            counted: Some(counted),
+            bounds: self.bounds(),
+            certificate: Some(Whole::Race(self)),
+        }
     }
 
     fn line(&self) -> String {
@@ -233,7 +293,7 @@ impl Certificate for Exploration {
         line + &otherwise(self.agrees()) + &impossible(&self.impossible)
     }
 
-    fn sum(all: &[Exploration], args: &Args) -> (String, String) {
+    fn sum(all: &[Exploration]) -> (String, String) {
         let mut total = Tally::default();
         all.iter().for_each(|one| total += &one.tally);
         let mut sum = format!(
@@ -243,9 +303,8 @@ impl Certificate for Exploration {
             counted(total.runs, "run"),
             total.verdict()
         );
-        if args.faults > 0 {
-            sum.push_str("\n  bound: reads stop short after 1 byte, half, or all but one");
-        }
+        let bounds = all.first().map_or(Vec::new(), Exploration::bounds);
+        bounds.iter().for_each(|bound| sum.push_str(&format!("\n  bound: {bound}")));
         (sum, windows(&total))
     }
 }
@@ -253,8 +312,22 @@ impl Certificate for Exploration {
 impl Certificate for session::explore::Exploration {
     const KIND: &'static str = "explore-session";
 
-    fn is_clean(&self) -> bool {
-        self.is_clean()
+    fn scenario(&self) -> &str {
+        &self.scenario
+    }
+
+    fn told(&self, _: &Args) -> Told<'_> {
+        let counted = match self.one_by_one {
+            Some(_) => "by states and one by one",
+            None => "by states only",
+        };
+        Told {
+            clean: self.is_clean(),
+            complete: self.complete,
+            counted: Some(counted),
+            bounds: self.bounds(),
+            certificate: Some(Whole::Session(self)),
+        }
     }
 
     fn line(&self) -> String {
@@ -263,7 +336,7 @@ impl Certificate for session::explore::Exploration {
         line + &otherwise(self.agrees())
     }
 
-    fn sum(all: &[Self], _: &Args) -> (String, String) {
+    fn sum(all: &[Self]) -> (String, String) {
         let sum = format!(
             "{} about sessions: {} by {}; {}",
             counted(all.len() as u64, "scenario"),
@@ -278,8 +351,23 @@ impl Certificate for session::explore::Exploration {
 impl Certificate for stepping::explore::Exploration {
     const KIND: &'static str = "explore-steps";
 
-    fn is_clean(&self) -> bool {
-        self.is_clean()
+    fn scenario(&self) -> &str {
+        &self.scenario
+    }
+
+    fn told(&self, _: &Args) -> Told<'_> {
+        let counted = match self.recount.map(|recount| recount.one_by_one) {
+            Some(Some(_)) => "by states twice, and one by one",
+            Some(None) => "by states twice",
+            None => "by states only",
+        };
+        Told {
+            clean: self.is_clean(),
+            complete: self.complete,
+            counted: Some(counted),
+            bounds: Vec::new(),
+            certificate: Some(Whole::Steps(self)),
+        }
     }
 
     fn line(&self) -> String {
@@ -287,7 +375,7 @@ impl Certificate for stepping::explore::Exploration {
         output::tallied(&self.scenario, self.states, &tally, self.complete)
     }
 
-    fn sum(all: &[Self], _: &Args) -> (String, String) {
+    fn sum(all: &[Self]) -> (String, String) {
         let sum = format!(
             "{} about stepping: {} by {}; {}",
             counted(all.len() as u64, "scenario"),

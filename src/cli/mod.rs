@@ -5,6 +5,7 @@ mod debug;
 mod duration;
 mod explain;
 mod explore;
+mod explored;
 mod inspect;
 #[cfg(target_os = "linux")]
 mod live;

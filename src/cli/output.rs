@@ -62,6 +62,15 @@ pub(crate) fn tallied(name: &str, cases: u64, tally: &Tally, is_complete: bool) 
     format!("{name:<48} {cases:>12} {verdict}{excused}")
 }
 
+/// What is added to the last line where scenarios were not gone through.
+pub(crate) fn incomplete(scenarios: u64) -> String {
+    match scenarios {
+        0 => String::new(),
+        1 => "; 1 scenario is incomplete".into(),
+        count => format!("; {count} scenarios are incomplete"),
+    }
+}
+
 /// Prints a message, if it is one. Where nobody hears it, nothing can be done.
 pub(crate) fn message(text: &str) {
     if text.is_empty() {

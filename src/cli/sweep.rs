@@ -297,11 +297,7 @@ fn summary(proof: &Proof, sum: &Sum) -> String {
         counted(*findings, "finding"),
         sum.total.excuses()
     );
-    match sum.incomplete {
-        0 => {}
-        1 => text.push_str("; 1 scenario is incomplete"),
-        count => text.push_str(&format!("; {count} scenarios are incomplete")),
-    }
+    text.push_str(&output::incomplete(sum.incomplete));
     // One certificate has told them itself.
     for bound in Bound::ALL.into_iter().filter(|_| certificates.len() > 1) {
         let bounded = certificates.iter().filter(|certificate| certificate.bounds.contains(&bound));

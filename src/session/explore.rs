@@ -147,6 +147,13 @@ impl Exploration {
         self.complete && self.agrees() && self.ways.broken == 0
     }
 
+    /// What was left out, in one line each.
+    #[must_use]
+    pub fn bounds(&self) -> Vec<String> {
+        let lines = BOUND.split(';');
+        lines.map(|bound| bound.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    }
+
     /// Whether the two ways of counting agree, where both were gone.
     #[must_use]
     pub fn agrees(&self) -> bool {

@@ -83,12 +83,7 @@ impl Proof {
     /// # Errors
     /// When the folder cannot be made or the file cannot be written.
     pub fn save(&self, folder: &Path) -> std::io::Result<PathBuf> {
-        fs::create_dir_all(folder)?;
-        let path = folder.join(self.file_name());
-        let unfinished = path.with_extension("unfinished");
-        fs::write(&unfinished, serde_json::to_string_pretty(self)?)?;
-        fs::rename(&unfinished, &path)?;
-        Ok(path)
+        save_whole(folder, &self.file_name(), self)
     }
 
     /// Takes in another shard of the same sweep.
@@ -129,4 +124,17 @@ impl Proof {
         self.shards.sort_unstable();
         Ok(())
     }
+}
+
+/// Writes what was proved, whole or not at all, and returns where.
+///
+/// # Errors
+/// When the folder cannot be made or the file cannot be written.
+pub fn save_whole(folder: &Path, name: &str, proved: &impl Serialize) -> std::io::Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    let path = folder.join(name);
+    let unfinished = path.with_extension("unfinished");
+    fs::write(&unfinished, serde_json::to_string_pretty(proved)?)?;
+    fs::rename(&unfinished, &path)?;
+    Ok(path)
 }

@@ -25,7 +25,7 @@ use softdock_attach::Report;
 
 pub use bound::Bound;
 pub use certificate::{Certificate, Part, PartKind, Tally, Totals, counted};
-pub use file::Proof;
+pub use file::{Proof, save_whole};
 pub use recount::{misses, recount};
 pub use work::{Job, Sweep, Watcher};
 
