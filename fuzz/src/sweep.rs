@@ -7,7 +7,7 @@
 //! end.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use softdock::choice::{Chooser, Classes, Digest, Menu, Open, Prefixes, Recorded, What};
@@ -164,7 +164,7 @@ impl Chooser for Noted {
 
 thread_local! {
     /// The scenarios that were told of.
-    static SEEN: RefCell<HashSet<u128>> = RefCell::default();
+    static SEEN: RefCell<BTreeSet<u128>> = RefCell::default();
     static RATE: RefCell<Rate> = const { RefCell::new(Rate { attaches: 0, took: Duration::ZERO }) };
 }
 
