@@ -12,11 +12,19 @@ use super::*;
 
 const FILE_BYTES: usize = 0x1000;
 
-/// A made-up process.
+/// Words from one mapping to the next, with a gap as large as a mapping.
+const STRIDE: usize = 2 * FILE_BYTES / 8;
+
+/// Mappings that a made-up process can have.
+const MAPPINGS_MAX: usize = 16;
+
+/// A made-up process. Its mappings lie in one buffer, so that they are told in the order of their
+/// addresses, as the kernel tells them.
 struct World {
     folder: PathBuf,
     text: Vec<u8>,
-    buffers: Vec<Box<[u64]>>,
+    buffer: Box<[u64]>,
+    mappings: usize,
     handle: Handle,
     memory: Memory,
 }
@@ -37,7 +45,8 @@ impl World {
         World {
             folder,
             text: Vec::new(),
-            buffers: Vec::new(),
+            buffer: vec![0; MAPPINGS_MAX * STRIDE].into_boxed_slice(),
+            mappings: 0,
             handle: Handle::open(std::process::id()).unwrap(),
             memory: Memory::default(),
         }
@@ -82,14 +91,15 @@ impl World {
 
     /// A mapping of these bytes, padded with zeros; returns its address.
     fn push(&mut self, bytes: &[u8], rest: &str) -> u64 {
-        let mut words = vec![0_u64; FILE_BYTES / 8].into_boxed_slice();
+        let first = self.mappings * STRIDE;
+        let words = &mut self.buffer[first..first + FILE_BYTES / 8];
         for (word, part) in words.iter_mut().zip(bytes.chunks(8)) {
             let mut whole = [0; 8];
             whole[..part.len()].copy_from_slice(part);
             *word = u64::from_ne_bytes(whole);
         }
         let start = words.as_ptr().expose_provenance() as u64;
-        self.buffers.push(words);
+        self.mappings += 1;
         let line = format!("{start:x}-{:x} {rest}\n", start + FILE_BYTES as u64);
         self.text.extend_from_slice(line.as_bytes());
         start
