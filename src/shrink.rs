@@ -3,8 +3,10 @@
 //! necessary, each part of it: without it the promise is kept.
 //!
 //! Faults go first and by halves, since a search leaves hundreds; they need no new process. Then
-//! everything else, from the process to the last setting.
+//! everything else, from the process to the last setting, and of every value each byte that is not
+//! 0: where the promise is broken with 0 as well, it is 0.
 
+use std::iter::successors;
 use std::mem::{Discriminant, discriminant};
 
 use crate::blame::{Blame, blame};
@@ -12,7 +14,8 @@ use crate::oracle::Violation;
 use crate::run::{Run, Stage};
 use crate::scenario::names::{OutcomeName, ReasonName, SiteName};
 use crate::scenario::{
-    self, Attach, DEFAULT_SCRIPT, Damage, Expect, Fault, FaultKind, Process, Scenario, Settings,
+    self, Attach, DEFAULT_SCRIPT, Damage, Expect, Fault, FaultKind, Place, Process, Scenario,
+    Settings,
 };
 use crate::trace::Trace;
 
@@ -136,6 +139,10 @@ fn parts(of: &Attach) -> Vec<(String, Attach)> {
         for smaller in less_damage(damage) {
             part(format!("the size of {damage:?}"), with(&|it| it.damage[nth] = smaller.clone()));
         }
+        for (bytes, plainer) in plainer_damage(damage) {
+            let name = format!("{bytes} of {damage:?}");
+            part(name, with(&|it| it.damage[nth] = plainer.clone()));
+        }
     }
     for (nth, fault) in of.faults.iter().enumerate() {
         let name = format!("{:?} at {}", fault.kind, fault.at);
@@ -143,6 +150,10 @@ fn parts(of: &Attach) -> Vec<(String, Attach)> {
         part(format!("that {name} lasts"), with(&|it| it.faults[nth].sticky = false));
         for smaller in less_of(&fault.kind) {
             part(format!("the size of {name}"), with(&|it| it.faults[nth].kind = smaller.clone()));
+        }
+        for (bytes, plainer) in plainer_kind(&fault.kind) {
+            let name = format!("{bytes} of {name}");
+            part(name, with(&|it| it.faults[nth].kind = plainer.clone()));
         }
     }
     for (nth, actor) in of.waits.iter().enumerate() {
@@ -227,6 +238,54 @@ fn less_of(kind: &FaultKind) -> Vec<FaultKind> {
     }
 }
 
+/// The same damage with zeros in it, and where they are.
+fn plainer_damage(damage: &Damage) -> Vec<(String, Damage)> {
+    let place = |place: &Place| place.clone();
+    match damage {
+        Damage::Bytes(at, bytes) => {
+            plainer(bytes).map(|(name, bytes)| (name, Damage::Bytes(place(at), bytes))).collect()
+        }
+        Damage::Word(at, value) => plainer(&value.to_le_bytes())
+            .map(|(name, bytes)| (name, Damage::Word(place(at), word(&bytes))))
+            .collect(),
+        Damage::Half(at, value) => plainer(&value.to_le_bytes())
+            .map(|(name, bytes)| (name, Damage::Half(place(at), word(&bytes) as u32)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The same lie with zeros in it, and where they are.
+fn plainer_kind(kind: &FaultKind) -> Vec<(String, FaultKind)> {
+    let FaultKind::LieWord(at, value) = kind else { return Vec::new() };
+    plainer(&value.to_le_bytes())
+        .map(|(name, bytes)| (name, FaultKind::LieWord(*at, word(&bytes))))
+        .collect()
+}
+
+/// These bytes with zeros in ever smaller runs of neighbours, the last of which are single ones.
+fn plainer(bytes: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> {
+    let len = bytes.len();
+    let sizes = successors(Some(len), |size| (*size > 1).then(|| size.div_ceil(2)));
+    let runs = sizes.flat_map(move |size| {
+        (0..len).step_by(size).map(move |start| start..len.min(start + size))
+    });
+    runs.filter(|run| bytes[run.clone()].iter().any(|byte| *byte != 0)).map(|run| {
+        let mut plainer = bytes.to_vec();
+        plainer[run.clone()].fill(0);
+        let name = match run.len() {
+            1 => format!("byte {}", run.start),
+            _ => format!("bytes {} to {}", run.start, run.end - 1),
+        };
+        (name, plainer)
+    })
+}
+
+/// The little-endian word that begins with these bytes.
+fn word(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
 /// Half of it, and one less.
 fn shorter(len: usize) -> impl Iterator<Item = usize> {
     let half = (len > 2).then_some(len / 2);
@@ -304,6 +363,25 @@ mod tests {
         for (name, without) in parts(&shrunk) {
             assert!(!is_wrong(&without, as_before), "{name} is not necessary");
         }
+    }
+
+    /// Half of the lie is behind the word that is read.
+    #[test]
+    fn of_a_value_only_the_bytes_remain_that_matter() {
+        let text = r#"Attach(
+            about: "a policy that forbids reads as one that allows, twice",
+            process: (remote_debugging: 0),
+            faults: [
+                (site: "policy", hit: 1, kind: LieWord(0, 8589934593)),
+                (site: "policy", hit: 2, kind: LieWord(0, 8589934593)),
+            ],
+            expect: (outcome: "armed", site: "verify"),
+        )"#;
+        let parsed = scenario::parse(Path::new("lies.ron"), text).expect("a scenario");
+        let scenario = parsed.into_attach().expect("an attempt to attach");
+        let shrunk = shrink(&scenario).expect("a broken promise").scenario;
+        let kinds: Vec<_> = shrunk.faults.iter().map(|fault| &fault.kind).collect();
+        assert_eq!(kinds, [&FaultKind::LieWord(0, 1); 2]);
     }
 
     #[test]
