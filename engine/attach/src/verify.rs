@@ -233,7 +233,9 @@ impl<H: Host> Attempt<'_, H> {
         path: &[u8],
     ) -> Result<bool, Left> {
         match self.empty_path(target, path_at, path)? {
-            (PENDING_NONE, _) => Ok(true),
+            (PENDING_NONE, Shown::Path | Shown::CutOff) => Ok(true),
+            // Whatever was to run it is not there any more.
+            (PENDING_NONE, _) => Err(Left::Unknown),
             (PENDING_SET, Shown::Another) => Err(Left::ArmedByOther),
             seen => {
                 // Only of a request that was seen to run nothing it is known that it did not run.
