@@ -201,11 +201,15 @@ impl<H: Host> Attempt<'_, H> {
     /// Puts back what was in the buffer, with a NUL in front.
     fn restore_path(&mut self, target: &Target, plan: &RemoteWritePlan) -> (Undo, Left) {
         self.at(Site::UndoScriptPath);
-        let old: Vec<u8> = [0].into_iter().chain(plan.old_path.iter().skip(1).copied()).collect();
+        let rest = plan.old_path.get(1..).unwrap_or_default();
+        let Attempt { host, scratch, .. } = self;
+        scratch.clear();
+        scratch.push(0);
+        scratch.extend_from_slice(rest);
         // Whether it landed is what the reading tells.
-        let _ = self.host.write(plan.path_at, &old);
-        let first = self.look_at_path(target, &old);
-        match self.agreed(first, |attempt| attempt.look_at_path(target, &old)) {
+        let _ = host.write(plan.path_at, scratch);
+        let first = self.look_at_path(target, rest);
+        match self.agreed(first, |attempt| attempt.look_at_path(target, rest)) {
             Err(_) => (Undo::Failed, Left::Unknown),
             Ok((PENDING_SET, _)) => (Undo::Failed, Left::ArmedByOther),
             Ok((PENDING_NONE, true)) => (Undo::Clean, Left::Nothing),
@@ -213,10 +217,11 @@ impl<H: Host> Attempt<'_, H> {
         }
     }
 
-    /// The flag, and whether the buffer begins like this; of a live thread only.
-    fn look_at_path(&mut self, target: &Target, old: &[u8]) -> Result<(u32, bool), Reason> {
+    /// The flag, and whether the buffer begins with a NUL and this; of a live thread only.
+    fn look_at_path(&mut self, target: &Target, rest: &[u8]) -> Result<(u32, bool), Reason> {
         let state = self.view_live(target)?;
-        let restored = state.path_buffer().is_some_and(|path| path.starts_with(old));
+        let path = state.path_buffer().and_then(<[u8]>::split_first);
+        let restored = path.is_some_and(|(nul, path)| *nul == 0 && path.starts_with(rest));
         Ok((state.pending().unwrap_or(PENDING_SET), restored))
     }
 
