@@ -64,8 +64,6 @@ pub struct Past<'s> {
     hits: [u32; Site::ALL.len()],
     /// What became of each of [`Plot::faults`].
     struck: Vec<Fate>,
-    /// What each of them struck, where all that can go wrong is told by the scenario.
-    strikes: Vec<(usize, Shape)>,
     /// How far each list of [`Plot::moves`] has come.
     moved: Vec<usize>,
     /// What goes wrong with every access from now on.
@@ -89,10 +87,20 @@ pub struct Past<'s> {
     /// What the chooser let happen.
     happened: Vec<Fault>,
     moves: Vec<(u32, Actor)>,
-    /// Which of them the target could not make when it was to, by rank.
-    unmade: Vec<usize>,
+    /// What hardly any run has.
+    aside: Option<Box<Aside>>,
     /// For a judge who knows the truth.
     pub watch: Watch<'s>,
+}
+
+/// What is noted only where it can matter, so that thousands of runs need not carry it.
+#[derive(Clone, Debug, Default)]
+struct Aside {
+    /// What each of [`Plot::faults`] struck, by rank, where all that can go wrong is told by the
+    /// scenario.
+    strikes: Vec<(usize, Shape)>,
+    /// Which of the moves the target could not make when it was to, by rank.
+    unmade: Vec<usize>,
 }
 
 /// What became of a fault.
@@ -113,7 +121,6 @@ impl<'s> Past<'s> {
             site: Site::Gate,
             hits: [0; Site::ALL.len()],
             struck: vec![Fate::Ahead; plot.faults.len()],
-            strikes: Vec::new(),
             moved: vec![0; plot.moves.len()],
             lasting: None,
             is_frozen: false,
@@ -129,7 +136,7 @@ impl<'s> Past<'s> {
             pages: plot.front_end.pages(),
             happened: Vec::new(),
             moves: Vec::new(),
-            unmade: Vec::new(),
+            aside: None,
             watch: Watch::new(script, process),
         }
     }
@@ -188,7 +195,7 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
     /// The moves of which [`Plot::moves`] leaves open when they are made that could not be made
     /// then, by their rank among all.
     pub fn unmade(&mut self) -> Vec<usize> {
-        std::mem::take(&mut self.past.unmade)
+        self.past.aside.take().map_or_else(Vec::new, |aside| aside.unmade)
     }
 
     /// Whether everything that can go wrong is told by the scenario.
@@ -205,7 +212,8 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
     /// The faults that struck nothing but what they make no difference to, with the first of that.
     pub fn vain(&self) -> impl Iterator<Item = (usize, &Fault, Shape)> {
         self.plot.faults.iter().enumerate().filter_map(|(nth, fault)| {
-            let struck = self.past.strikes.iter().filter(move |(rank, _)| *rank == nth);
+            let strikes = &self.past.aside.as_ref()?.strikes;
+            let struck = strikes.iter().filter(move |(rank, _)| *rank == nth);
             let mut struck = struck.map(|(_, shape)| *shape);
             let first = struck.next()?;
             let is_vain = |shape: Shape| !shape.is_changed_by(&fault.kind);
@@ -297,13 +305,24 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
                 FaultKind::Move(actor) => self.perform(actor),
                 other => {
                     if self.is_told() {
-                        self.past.strikes.push((nth, shape));
+                        self.note_strike(nth, shape);
                     }
                     kind = Some(other.clone());
                 }
             }
         }
         kind
+    }
+
+    #[cold]
+    fn note_strike(&mut self, nth: usize, shape: Shape) {
+        self.past.aside.get_or_insert_default().strikes.push((nth, shape));
+    }
+
+    #[cold]
+    fn note_unmade(&mut self) {
+        let nth = self.past.moves.len() - 1;
+        self.past.aside.get_or_insert_default().unmade.push(nth);
     }
 
     /// Whether the run is to go on.
@@ -341,7 +360,7 @@ impl<'w, 's, C: Chooser> World<'w, 's, C> {
             self.happens(FaultKind::Move(actor.clone()), false);
             // A move that cannot be made any more is not made.
             if self.try_to(actor).is_err() {
-                self.past.unmade.push(self.past.moves.len() - 1);
+                self.note_unmade();
             }
         }
     }
