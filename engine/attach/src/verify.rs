@@ -35,7 +35,7 @@ pub(crate) enum Reading {
     OtherThread,
 }
 
-/// What the path buffer shows of a request that is being taken back.
+/// What the path buffer shows of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shown {
     /// Its path.
@@ -131,17 +131,15 @@ impl<H: Host> Attempt<'_, H> {
         let state = self.view_state(target.thread, &target.layout);
         let state = state.map_err(|error| Reason::Memory(error.kind))?;
         let same = state.is_of(target);
-        let ours = state.path_buffer().is_some_and(|path| path.starts_with(&plan.path));
-        let empty = state.path_buffer().is_some_and(|path| path.first() == Some(&0));
         let breaker = state.eval_breaker().unwrap_or(0) & u64::from(EVAL_PLEASE_STOP);
-        Ok(match (state.pending(), ours) {
+        Ok(match (state.pending(), shown(&state, &plan.path)) {
             _ if !same => Reading::OtherThread,
-            (Some(PENDING_SET), true) if breaker != 0 => Reading::Armed,
-            (Some(PENDING_SET), true) => Reading::ArmedNoBit,
-            (Some(PENDING_NONE), true) => Reading::Consumed,
-            (Some(PENDING_CLAIMED), true) => Reading::Claimed,
-            (Some(PENDING_SET), false) if !empty => Reading::OtherPath,
-            (Some(PENDING_NONE), false) => Reading::Lost,
+            (Some(PENDING_SET), Shown::Path) if breaker != 0 => Reading::Armed,
+            (Some(PENDING_SET), Shown::Path) => Reading::ArmedNoBit,
+            (Some(PENDING_NONE), Shown::Path) => Reading::Consumed,
+            (Some(PENDING_CLAIMED), Shown::Path) => Reading::Claimed,
+            (Some(PENDING_SET), Shown::Another) => Reading::OtherPath,
+            (Some(PENDING_NONE), _) => Reading::Lost,
             _ => Reading::BadPending,
         })
     }
@@ -300,20 +298,24 @@ impl<H: Host> Attempt<'_, H> {
     /// The flag, and what the buffer shows; of a live thread only.
     fn read_flag(&mut self, target: &Target, path: &[u8]) -> Result<(u32, Shown), Reason> {
         let state = self.view_live(target)?;
-        let shown = match state.path_buffer() {
-            Some([0, rest @ ..]) if rest.starts_with(path.get(1..).unwrap_or_default()) => {
-                Shown::CutOff
-            }
-            Some([0, ..]) => Shown::Nothing,
-            Some(buffer) if buffer.starts_with(path) => Shown::Path,
-            _ => Shown::Another,
-        };
-        Ok((state.pending().unwrap_or(PENDING_SET), shown))
+        Ok((state.pending().unwrap_or(PENDING_SET), shown(&state, path)))
     }
 
     fn view_live<'s>(&'s mut self, target: &'s Target) -> Result<State<'s>, Reason> {
         let state = self.view_state(target.thread, &target.layout);
         let state = state.map_err(|error| Reason::Memory(error.kind))?;
         if state.is_of(target) { Ok(state) } else { Err(Reason::Thread(ThreadVerdict::BadStatus)) }
+    }
+}
+
+/// What the buffer shows of a request for this path, which ends with its NUL.
+fn shown(state: &State<'_>, path: &[u8]) -> Shown {
+    match state.path_buffer() {
+        Some([0, rest @ ..]) if rest.starts_with(path.get(1..).unwrap_or_default()) => {
+            Shown::CutOff
+        }
+        Some([0, ..]) => Shown::Nothing,
+        Some(buffer) if buffer.starts_with(path) => Shown::Path,
+        _ => Shown::Another,
     }
 }
